@@ -1,0 +1,271 @@
+package bundles
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/module"
+)
+
+// Manifest says what a bundle holds and what it was made from. It is the
+// sealer's word: nothing in it proves anything about a module.
+type Manifest struct {
+	MediaType string    `json:"mediaType"`
+	Created   string    `json:"created"` // RFC 3339, UTC, whole seconds
+	Project   Project   `json:"project"`
+	Logs      []LogInfo `json:"logs"`     // sorted by kind, name, log ID; logs[i] is in logs/i/
+	Modules   []Module  `json:"modules"`  // sorted by path, then version; each once
+	Listings  bool      `json:"listings"` // whether every module's listing is in listings/
+	Files     []File    `json:"files"`    // every file but the manifest and the listings, sorted by name
+}
+
+// Project is what the snapshot was taken of.
+type Project struct {
+	Module string `json:"module"`       // path of the main module
+	Go     string `json:"go,omitempty"` // its go line
+}
+
+// Kind is the sort of a log.
+type Kind string
+
+// The kinds of logs of format version 1.
+const (
+	SumDB   Kind = "sumdb"    // a Go checksum database
+	RekorV1 Kind = "rekor-v1" // one shard of a Rekor v1
+)
+
+// LogInfo names a log.
+type LogInfo struct {
+	Kind  Kind   `json:"kind"`
+	Name  string `json:"name"`            // the checksum database's name; Rekor: the checkpoint's origin line
+	LogID string `json:"logID,omitempty"` // Rekor: SHA-256 of the log's public key, hex
+}
+
+// Module is a module of the dependency set that the snapshot was taken of.
+type Module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+	Zip     string `json:"zip,omitempty"`     // SHA-256 of the zip, hex
+	Listing string `json:"listing,omitempty"` // h1 in hex; with listings: the name of the file in listings/
+	Entries []Ref  `json:"entries,omitempty"` // the entries that speak of it, sorted
+	LeftOut int    `json:"leftOut,omitempty"` // entries that the snapshot saw and did not keep
+}
+
+// Ref names an entry: the log by its place in Manifest.Logs, the entry by its
+// index in that log.
+type Ref struct {
+	Log   int    `json:"log"`
+	Index uint64 `json:"index"`
+}
+
+// File is a file of the payload.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // hex
+}
+
+// CreatedAt is the time that the manifest states.
+func (m *Manifest) CreatedAt() (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, m.Created)
+	if err != nil || t.UTC().Format(time.RFC3339) != m.Created {
+		return time.Time{}, fmt.Errorf("%w: manifest: created %.40q is not RFC 3339 in UTC", ErrDamaged, m.Created)
+	}
+	return t, nil
+}
+
+func (m *Manifest) encode() ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return encodeJSON(m, " ")
+}
+
+// encodeJSON is the one encoding of JSON in a bundle: Go's, without HTML
+// escapes, indented or on one line, one newline at the end.
+func encodeJSON(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", indent)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// decodeJSON decodes b into v and demands that v encodes to b again, which
+// leaves no room for duplicate or unknown keys, other spellings of keys and
+// numbers, or trailing data.
+func decodeJSON(b []byte, v any, indent string) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	again, err := encodeJSON(v, indent)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, b) {
+		return fmt.Errorf("not in its canonical encoding")
+	}
+	return nil
+}
+
+func decodeManifest(b []byte) (*Manifest, error) {
+	var version struct {
+		MediaType string `json:"mediaType"`
+	}
+	if err := json.Unmarshal(b, &version); err == nil && version.MediaType != MediaType {
+		return nil, fmt.Errorf("%w %.100q (this version reads %s)", ErrVersion, version.MediaType, MediaType)
+	}
+	var m Manifest
+	if err := decodeJSON(b, &m, " "); err != nil {
+		return nil, fmt.Errorf("%w: manifest: %w", ErrDamaged, err)
+	}
+	return &m, m.check()
+}
+
+// check demands order, uniqueness and ranges. What a module's entries refer to
+// is checked by checkRefs, when the logs are known.
+func (m *Manifest) check() error {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("%w: manifest: %s", ErrDamaged, fmt.Sprintf(format, a...))
+	}
+	if m.MediaType != MediaType {
+		return fmt.Errorf("%w %.100q", ErrVersion, m.MediaType)
+	}
+	if _, err := m.CreatedAt(); err != nil {
+		return err
+	}
+	if m.Logs == nil || m.Modules == nil || m.Files == nil {
+		return bad("a list is null")
+	}
+	if len(m.Logs) > MaxLogs || len(m.Modules) > MaxModules {
+		return bad("%d logs and %d modules (at most %d and %d)", len(m.Logs), len(m.Modules), MaxLogs, MaxModules)
+	}
+	if !strictlySorted(m.Logs, compareLogs) {
+		return bad("logs are not sorted, or one is there twice")
+	}
+	for _, l := range m.Logs {
+		if err := l.check(); err != nil {
+			return bad("%v", err)
+		}
+	}
+	if !strictlySorted(m.Modules, CompareModules) {
+		return bad("modules are not sorted, or one is there twice")
+	}
+	for _, d := range m.Modules {
+		if err := d.check(len(m.Logs)); err != nil {
+			return bad("%v", err)
+		}
+	}
+	if !strictlySorted(m.Files, compareFiles) {
+		return bad("files are not sorted, or one is there twice")
+	}
+	return nil
+}
+
+func (l *LogInfo) check() error {
+	if l.Name == "" || len(l.Name) > 512 || strings.ContainsFunc(l.Name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return fmt.Errorf("log name %.60q", l.Name)
+	}
+	switch l.Kind {
+	case SumDB:
+		if l.LogID != "" {
+			return fmt.Errorf("checksum database %.60q has a log ID", l.Name)
+		}
+	case RekorV1:
+		if !isHex(l.LogID) {
+			return fmt.Errorf("log ID %.80q", l.LogID)
+		}
+	default:
+		return fmt.Errorf("log kind %.60q", l.Kind)
+	}
+	return nil
+}
+
+func (d *Module) check(logs int) error {
+	if err := module.Check(d.Path, d.Version); err != nil {
+		return err
+	}
+	if (d.Zip != "" && !isHex(d.Zip)) || (d.Listing != "" && !isHex(d.Listing)) {
+		return fmt.Errorf("%s@%s: digest is not 64 lower-case hex digits", d.Path, d.Version)
+	}
+	if d.LeftOut < 0 {
+		return fmt.Errorf("%s@%s: leftOut %d", d.Path, d.Version, d.LeftOut)
+	}
+	for _, r := range d.Entries {
+		if r.Log < 0 || r.Log >= logs {
+			return fmt.Errorf("%s@%s: entry of log %d of %d", d.Path, d.Version, r.Log, logs)
+		}
+	}
+	if !strictlySorted(d.Entries, compareRefs) {
+		return fmt.Errorf("%s@%s: entries are not sorted, or one is there twice", d.Path, d.Version)
+	}
+	return nil
+}
+
+// Sort brings logs, modules and each module's entries into the order that the
+// format demands. It does not renumber the logs that entries refer to: order the
+// logs before entries refer to them.
+func (m *Manifest) Sort() {
+	slices.SortFunc(m.Modules, CompareModules)
+	for _, d := range m.Modules {
+		slices.SortFunc(d.Entries, compareRefs)
+	}
+}
+
+func compareLogs(a, b LogInfo) int {
+	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.LogID, b.LogID))
+}
+
+// CompareModules orders modules by path, then version, bytewise.
+func CompareModules(a, b Module) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Version, b.Version))
+}
+
+func compareFiles(a, b File) int { return strings.Compare(a.Name, b.Name) }
+
+func compareRefs(a, b Ref) int {
+	switch {
+	case a.Log != b.Log:
+		return a.Log - b.Log
+	case a.Index < b.Index:
+		return -1
+	case a.Index > b.Index:
+		return 1
+	}
+	return 0
+}
+
+func strictlySorted[T any](s []T, compare func(a, b T) int) bool {
+	for i := 1; i < len(s); i++ {
+		if compare(s[i-1], s[i]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseHex reads a SHA-256 digest in 64 lower-case hex digits.
+func ParseHex(s string) ([32]byte, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != 32 || strings.ToLower(s) != s {
+		return [32]byte{}, fmt.Errorf("%w: %.80q is not 64 lower-case hex digits", ErrDamaged, s)
+	}
+	return [32]byte(b), nil
+}
+
+func isHex(s string) bool {
+	_, err := ParseHex(s)
+	return err == nil
+}

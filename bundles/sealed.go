@@ -1,0 +1,108 @@
+package bundles
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Digests are the digests of payload.tar.zst that a seal may sign.
+type Digests struct {
+	SHA256 [sha256.Size]byte
+	SHA512 [sha512.Size]byte
+}
+
+// Seal says whose seal over the payload was accepted.
+type Seal struct {
+	Index int    // N of signatures/N.sigstore.json
+	By    string // the sealer, as the SealVerifier names it
+}
+
+// SealVerifier decides whether a seal, a Sigstore bundle in JSON, is a valid
+// signature over a blob with these digests by a sealer that the caller trusts.
+type SealVerifier interface {
+	VerifySeal(seal []byte, payload Digests) (by string, err error)
+}
+
+// errReading marks errors of the reader below, which say nothing of the bundle.
+var errReading = errors.New("read")
+
+// chunk is the unit, in bytes, in which a payload is compared with what was
+// sealed before it is used.
+const chunk = 1 << 20
+
+// sealedPayload is a payload whose digests have been taken. Its bytes come out
+// again only if they are still the bytes that the digests were taken of: the
+// file can change between the two readings, and may be too large to keep.
+type sealedPayload struct {
+	r       io.ReaderAt
+	offset  int64 // where in r the payload starts
+	size    int64 // bytes
+	chunks  [][sha256.Size]byte
+	digests Digests
+}
+
+func takeDigests(r io.ReaderAt, offset, size int64) (*sealedPayload, error) {
+	s := &sealedPayload{r: r, offset: offset, size: size}
+	h256, h512 := sha256.New(), sha512.New()
+	buf := make([]byte, min(chunk, size))
+	for at := int64(0); at < size; at += chunk {
+		b := buf[:min(chunk, size-at)]
+		if err := readAt(r, b, offset+at); err != nil {
+			return nil, err
+		}
+		s.chunks = append(s.chunks, sha256.Sum256(b))
+		h256.Write(b)
+		h512.Write(b)
+	}
+	h256.Sum(s.digests.SHA256[:0])
+	h512.Sum(s.digests.SHA512[:0])
+	return s, nil
+}
+
+func readAt(r io.ReaderAt, b []byte, at int64) error {
+	n, err := r.ReadAt(b, at)
+	if n == len(b) {
+		return nil
+	}
+	if err == io.EOF {
+		return fmt.Errorf("%w: file is cut off", ErrDamaged)
+	}
+	return fmt.Errorf("%w: %w", errReading, err)
+}
+
+// reader gives the payload from its start.
+func (s *sealedPayload) reader() io.Reader { return &sealedReader{s: s} }
+
+type sealedReader struct {
+	s    *sealedPayload
+	next int    // chunk to read
+	buf  []byte // of the current chunk
+	left []byte // part of buf not handed out yet
+}
+
+func (r *sealedReader) Read(p []byte) (int, error) {
+	if len(r.left) == 0 {
+		if r.next == len(r.s.chunks) {
+			return 0, io.EOF
+		}
+		if r.buf == nil {
+			r.buf = make([]byte, min(chunk, r.s.size))
+		}
+		at := int64(r.next) * chunk
+		b := r.buf[:min(chunk, r.s.size-at)]
+		if err := readAt(r.s.r, b, r.s.offset+at); err != nil {
+			return 0, err
+		}
+		if sha256.Sum256(b) != r.s.chunks[r.next] {
+			return 0, fmt.Errorf("%w: the file changed while it was read", ErrDamaged)
+		}
+		r.next++
+		r.left = b
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}

@@ -1,0 +1,46 @@
+// Command modseal proves the modules of a Go build without a network.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/modseal/modseal/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context) int {
+	dir, err := os.Getwd()
+	if err != nil {
+		os.Stderr.WriteString("modseal: working directory: " + err.Error() + "\n")
+		return cli.ExitUsage
+	}
+	color := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return cli.Run(ctx, &cli.Process{
+		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Environ: os.Environ(), Getenv: os.Getenv, Dir: dir, Now: time.Now,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
+		Color:    color && term.IsTerminal(int(os.Stdout.Fd())),
+	}, version())
+}
+
+// version is that of the module, as the go command recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "modseal (unknown version)"
+	}
+	return "modseal " + info.Main.Version
+}

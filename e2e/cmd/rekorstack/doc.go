@@ -1,0 +1,24 @@
+// Rekorstack is a real Rekor v1 on loopback in one process, for tests: Rekor's own API server, in front of Trillian's
+// own log server on Trillian's memory storage, with an in-process Redis for the search index. It needs nothing but the
+// go command: no database, no container, no network.
+//
+//	rekorstack -dir STATE [-hostname rekor.modseal.test] [-attestations]
+//
+// When Rekor answers, one line of JSON goes to standard output:
+//
+//	{"rekorURL":"http://127.0.0.1:41234","rekorPublicKey":"STATE/rekor.pub","treeID":"…","hostname":"…","pid":123}
+//
+// It runs until its standard input ends, or SIGINT or SIGTERM arrives, so it never outlives the process that holds the
+// other end of the pipe. By hand: `sleep inf | rekorstack -dir STATE`.
+//
+// STATE keeps the log's key pair (rekor.key, rekor.pub: made when missing), rekor.log and attestations/. The log itself
+// is in memory: it starts empty, with a new tree ID, each time.
+//
+// All listeners are on 127.0.0.1, on ports that the kernel picks. Rekor's metrics port (2112) is not opened.
+//
+// # Building
+//
+// The servers are about 1,100 packages, so the code is behind the build tag rekorstack: `go test ./...` and
+// `go vet ./...` stay quick. Package stack builds it with [stack.BuildFlags], which also leaves out what the tests have no
+// use for; without the tag this command only prints how to build it.
+package main

@@ -1,0 +1,72 @@
+//go:build rekorstack
+
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/modseal/modseal/e2e/stack"
+)
+
+// keyPaths names the two PEM files of the log's key: PKCS #8 and PKIX.
+type keyPaths struct {
+	private, public string
+}
+
+// ensureKey makes an ECDSA P-256 key pair in dir unless there is a private key already, and writes its public half.
+func ensureKey(dir string) (keyPaths, error) {
+	paths := keyPaths{private: filepath.Join(dir, stack.PrivateKeyName), public: filepath.Join(dir, stack.PublicKeyName)}
+	key, err := readKey(paths.private)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = makeKey(paths.private)
+	}
+	if err != nil {
+		return keyPaths{}, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return keyPaths{}, err
+	}
+	return paths, os.WriteFile(paths.public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644)
+}
+
+func makeKey(path string) (*ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return key, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+func readKey(path string) (*ecdsa.PrivateKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, fmt.Errorf("%s: not PEM", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: %T, want an ECDSA key", path, parsed)
+	}
+	return key, nil
+}

@@ -1,0 +1,187 @@
+// Package cli is the command line of modseal: it turns flags into requests and
+// results into text and exit codes. What modseal does is in the packages below.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/snapshot"
+	"github.com/modseal/modseal/verify"
+)
+
+// The exit codes, the same for every command and format.
+const (
+	ExitOK        = 0 // every module is verified, or an allowed local
+	ExitUnproven  = 1 // at least one is not
+	ExitUsage     = 2 // usage, configuration or environment: nothing could be checked
+	ExitUntrusted = 3 // the bundle can't be trusted
+)
+
+// Process is the world that a command runs in.
+type Process struct {
+	Args    []string // without the program's name
+	Stdin   *os.File
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Environ []string
+	Getenv  func(string) string
+	Dir     string // working directory
+	Now     func() time.Time
+	// Terminal tells whether Stderr is one, so that progress can be shown on it.
+	Terminal bool
+	// Color tells whether Stdout takes colours.
+	Color bool
+}
+
+type commands struct {
+	Snapshot snapshotCommand  `cmd:"" help:"Collect evidence for the modules of a project into a sealed bundle (needs a network)."`
+	Verify   verifyCommand    `cmd:"" help:"Prove the modules of a project by a bundle, without a network. The gate before go build."`
+	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`
+	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
+	Keygen   keygenCommand    `cmd:"" help:"Make a key pair for sealing bundles or attesting modules."`
+	Version  kong.VersionFlag `help:"Print the version and exit."`
+}
+
+const description = `modseal proves, before a build without a network compiles anything, that every Go module it is about to use is the one that a transparency log recorded and that somebody it trusts vouched for.
+
+On a connected host: modseal snapshot. In the enclave: modseal verify.
+
+Exit codes: 0 every module is proven; 1 at least one is not; 2 nothing could be checked; 3 the bundle can't be trusted.`
+
+// exited carries kong's wish to exit, after --help or --version.
+type exited int
+
+// Run runs one command and returns its exit code.
+func Run(ctx context.Context, p *Process, version string) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(e)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("modseal"), kong.Description(description), kong.Vars{"version": version, "public_rekor": publicRekorURL, "others": strconv.Itoa(snapshot.DefaultOthers)},
+		kong.Writers(p.Stdout, p.Stderr), kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		panic(err) // the command line itself is wrong, which any test finds
+	}
+	k, err := parser.Parse(p.Args)
+	if err != nil {
+		return p.fail(&usageError{err})
+	}
+	k.BindTo(ctx, (*context.Context)(nil))
+	return p.fail(k.Run(p))
+}
+
+// usageError is an error in how modseal was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, a ...any) error { return &usageError{fmt.Errorf(format, a...)} }
+
+// errUnproven is the outcome of a verification that found something: it has been
+// reported already.
+var errUnproven = errors.New("not all modules are proven")
+
+// fail prints an error with what can be done about it, and gives the exit code.
+func (p *Process) fail(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	if errors.Is(err, errUnproven) {
+		return ExitUnproven
+	}
+	if errors.Is(err, context.Canceled) {
+		p.say("interrupted; what was fetched is kept")
+		return ExitUsage
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	p.say("%s", lines[0])
+	for _, line := range lines[1:] {
+		fmt.Fprintf(p.Stderr, "    %s\n", line)
+	}
+	if h := hint(err); h != "" {
+		p.say("hint: %s", h)
+	}
+	return exitCode(err)
+}
+
+func (p *Process) say(format string, a ...any) {
+	fmt.Fprintf(p.Stderr, "modseal: "+format+"\n", a...)
+}
+
+func exitCode(err error) int {
+	var incomplete *snapshot.IncompleteError
+	switch {
+	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion):
+		return ExitUntrusted
+	case errors.As(err, &incomplete) && incomplete.Unproven:
+		return ExitUnproven
+	}
+	return ExitUsage
+}
+
+// hint says what to do about an error.
+func hint(err error) string {
+	var usage *usageError
+	var unsupported *gomod.UnsupportedError
+	var noGoMod *gomod.MissingGoModError
+	var incomplete *snapshot.IncompleteError
+	var noRekor *snapshot.RekorError
+	switch {
+	case errors.As(err, &usage):
+		return "modseal --help and modseal COMMAND --help list the flags"
+	case errors.As(err, &unsupported):
+		return unsupported.Hint
+	case errors.As(err, &noGoMod):
+		return noGoMod.Hint
+	case errors.As(err, &incomplete):
+		return incomplete.Hint
+	case errors.As(err, &noRekor):
+		return noRekor.Hint()
+	case errors.Is(err, bundles.ErrUnsealed):
+		return "give the sealer's public key with --seal-key; if this bundle should have been sealed with it, distrust the bundle"
+	case errors.Is(err, bundles.ErrDamaged):
+		return "copy the bundle again and compare its SHA-256 with that on the host where it was made"
+	case errors.Is(err, verify.ErrNothing):
+		return "this is not a pass: look whether DIR is the project that is going to be built"
+	}
+	return ""
+}
+
+// path makes a file name absolute, relative to the working directory.
+func (p *Process) path(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(p.Dir, name)
+}
+
+// world is what is read of the process environment for the go command's
+// settings.
+func (p *Process) world() gomod.World {
+	home, _ := os.UserHomeDir()
+	config, _ := os.UserConfigDir()
+	return gomod.World{Getenv: p.Getenv, ReadFile: os.ReadFile, HomeDir: home, ConfigDir: config}
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/keys"
+	"github.com/modseal/modseal/internal/limit"
+	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/trust"
+)
+
+// projectFlags say where modules are.
+type projectFlags struct {
+	ModCache string `name:"modcache" placeholder:"DIR" help:"Module cache to read, in place of GOMODCACHE."`
+	Mod      string `name:"mod" enum:",mod,readonly" default:"" placeholder:"MODE" help:"How the build will be run: the -mod flag of the go command, mod or readonly. Overrides GOFLAGS."`
+}
+
+// policyFlags are shorthand for a policy.
+type policyFlags struct {
+	Key                         []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may vouch for modules in Rekor. Repeatable."`
+	CertificateIdentity         string   `placeholder:"ID" help:"Identity in the certificate of somebody who may vouch for modules."`
+	CertificateIdentityRegexp   string   `placeholder:"RE" help:"The same as a regular expression, which must match all of it."`
+	CertificateOidcIssuer       string   `placeholder:"URL" help:"OIDC issuer in that certificate."`
+	CertificateOidcIssuerRegexp string   `placeholder:"RE" help:"The same as a regular expression, which must match all of it."`
+	Require                     string   `enum:"any,rekor,sumdb,all" default:"any" help:"What each module needs: a checksum-database record (sumdb), a trusted signer's entry in Rekor (rekor), either (any) or both (all)."`
+}
+
+func (f *policyFlags) policy(p *Process) (policy.Policy, error) {
+	out := policy.Policy{Require: policy.Require(f.Require), AllowLocal: true}
+	for _, name := range f.Key {
+		k, err := p.publicKey(name)
+		if err != nil {
+			return out, err
+		}
+		out.Signers = append(out.Signers, policy.KeySigner(k))
+	}
+	if f.CertificateIdentity+f.CertificateIdentityRegexp+f.CertificateOidcIssuer+f.CertificateOidcIssuerRegexp != "" {
+		s, err := policy.IdentitySigner(policy.Identity{
+			Subject: f.CertificateIdentity, SubjectRegexp: f.CertificateIdentityRegexp,
+			Issuer: f.CertificateOidcIssuer, IssuerRegexp: f.CertificateOidcIssuerRegexp,
+		})
+		if err != nil {
+			return out, &usageError{err}
+		}
+		out.Signers = append(out.Signers, s)
+	}
+	if len(out.Signers) == 0 && (out.Require == policy.RequireRekor || out.Require == policy.RequireAll) {
+		return out, usagef("--require=%s needs somebody to trust: --key, or --certificate-identity and --certificate-oidc-issuer", out.Require)
+	}
+	return out, nil
+}
+
+// trustFlags name the logs and authorities that are trusted.
+type trustFlags struct {
+	RekorPublicKey []string `placeholder:"K.pub" sep:"none" help:"Public key of a Rekor log to trust. Repeatable. With it or --trusted-root, Sigstore's public instance is no longer trusted."`
+	TrustedRoot    []string `placeholder:"FILE" sep:"none" help:"trusted_root.json with the logs and authorities to trust. Repeatable."`
+}
+
+func (f *trustFlags) material(p *Process) (*trust.Material, error) {
+	m := &trust.Material{}
+	for _, name := range f.RekorPublicKey {
+		k, err := p.publicKey(name)
+		if err != nil {
+			return nil, err
+		}
+		m.AddRekorKey(k)
+	}
+	for _, name := range f.TrustedRoot {
+		data, err := readFile(p.path(name), trust.MaxTrustedRoot)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		if err := m.AddTrustedRoot(data); err != nil {
+			return nil, usagef("%s: %w", name, err)
+		}
+	}
+	if len(f.RekorPublicKey)+len(f.TrustedRoot) == 0 {
+		return m, m.AddPublicGood()
+	}
+	return m, nil
+}
+
+// publicKey reads a public key file.
+func (p *Process) publicKey(name string) (*keys.Public, error) {
+	data, err := readFile(p.path(name), keys.MaxKeyFile)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	k, err := keys.ParsePublic(data)
+	if err != nil {
+		return nil, usagef("%s: %w", name, err)
+	}
+	return k, nil
+}
+
+// privateKey reads a private key file, and asks for its password if it has one.
+func (p *Process) privateKey(name string) (*keys.Private, error) {
+	data, err := readFile(p.path(name), keys.MaxKeyFile)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	k, err := keys.ParsePrivate(data, func() ([]byte, error) { return p.password("password of " + name + ": ") })
+	if err != nil {
+		return nil, usagef("%s: %w", name, err)
+	}
+	return k, nil
+}
+
+// readFile reads a file of the user's, of at most max bytes.
+func readFile(name string, max int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := limit.ReadAll(f, name, max)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return b, nil
+}
+
+// verifierSumDB is the checksum database whose records count offline. GOSUMDB=off
+// keeps the go command from asking a database, which an enclave without a
+// network has good reason for; it is --sumdb=off that distrusts its records.
+func verifierSumDB(flag string, env gomod.Env) (*trust.SumDB, error) {
+	if flag != "" {
+		return trust.ParseGOSUMDB(flag)
+	}
+	db, err := trust.ParseGOSUMDB(cmp.Or(env.GOSUMDB, "sum.golang.org"))
+	if err == nil && db == nil {
+		return trust.ParseGOSUMDB("sum.golang.org")
+	}
+	return db, err
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/seal"
+)
+
+type inspectCommand struct {
+	Bundle  string   `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
+	SealKey []string `placeholder:"K.pub" sep:"none" help:"Public key to check the seals with. Repeatable."`
+	Format  string   `enum:"text,json" default:"text" help:"Format: text or json."`
+	All     bool     `short:"a" help:"List the modules."`
+}
+
+// inspection is what inspect says, in JSON.
+type inspection struct {
+	Trusted  bool              `json:"trusted"` // a seal by a key that was given verifies
+	SealedBy []string          `json:"sealedBy"`
+	SHA256   string            `json:"sha256"` // of payload.tar.zst
+	Size     int64             `json:"size"`
+	Manifest *bundles.Manifest `json:"manifest"`
+	Logs     []inspectedLog    `json:"logs"`
+}
+
+type inspectedLog struct {
+	Kind       string   `json:"kind"`
+	Name       string   `json:"name"`
+	Checkpoint string   `json:"checkpoint"`
+	TreeSize   uint64   `json:"treeSize"` // as the multiproof says
+	Nodes      int      `json:"nodes"`    // hashes in the multiproof
+	Entries    int      `json:"entries"`
+	Signers    []string `json:"signers,omitempty"` // as the entries claim
+}
+
+// Run is modseal inspect.
+func (c *inspectCommand) Run(p *Process) error {
+	f, err := os.Open(p.path(c.Bundle))
+	if err != nil {
+		return &usageError{err}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var sealers seal.Trusted
+	for _, name := range c.SealKey {
+		k, err := p.publicKey(name)
+		if err != nil {
+			return err
+		}
+		sealers.Keys = append(sealers.Keys, k)
+	}
+	b, err := bundles.Open(f, info.Size(), bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: len(c.SealKey) == 0})
+	if err != nil {
+		return err
+	}
+	in := inspect(b)
+	if c.Format == "json" {
+		e := json.NewEncoder(p.Stdout)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(in)
+	}
+	c.text(p, b, in)
+	return nil
+}
+
+func inspect(b *bundles.Bundle) *inspection {
+	in := &inspection{Trusted: len(b.Seals) > 0, SealedBy: []string{}, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Size: b.Size, Manifest: &b.Manifest, Logs: []inspectedLog{}}
+	for _, s := range b.Seals {
+		in.SealedBy = append(in.SealedBy, s.By)
+	}
+	for i := range b.Logs {
+		l := &b.Logs[i]
+		in.Logs = append(in.Logs, inspectedLog{
+			Kind: string(l.Kind), Name: l.Name, Checkpoint: string(l.Checkpoint), TreeSize: l.Proof.Size,
+			Nodes: len(l.Proof.Nodes), Entries: len(l.Entries), Signers: claimedSigners(l),
+		})
+	}
+	return in
+}
+
+// claimedSigners are the signers that a log's entries name, each once.
+func claimedSigners(l *bundles.Log) []string {
+	var out []string
+	seen := map[string]bool{}
+	for i := range l.Entries {
+		h, err := evidence.ParseHashedRekord([]byte(l.Entries[i].Leaf))
+		if err != nil {
+			continue
+		}
+		name := "key " + h.Key.String()
+		if h.Certificate != nil {
+			name = fmt.Sprintf("certificate for %.200q", append(append(h.Certificate.EmailAddresses, h.Certificate.DNSNames...), fmt.Sprint(h.Certificate.URIs)))
+		}
+		if !seen[name] {
+			seen[name] = true
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
+	w := p.Stdout
+	fmt.Fprintf(w, "payload   %d bytes, sha256:%s\n", in.Size, in.SHA256)
+	if !in.Trusted {
+		fmt.Fprintf(w, "sealed    NOT CHECKED: everything below is what the file claims\n")
+	}
+	for _, by := range in.SealedBy {
+		fmt.Fprintf(w, "sealed    by %s\n", by)
+	}
+	for _, err := range b.Refused {
+		if in.Trusted {
+			fmt.Fprintf(w, "refused   %s\n", firstLineOf(err.Error()))
+		}
+	}
+	m := in.Manifest
+	fmt.Fprintf(w, "made      %s of %q\n", m.Created, m.Project.Module)
+	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
+	for _, l := range in.Logs {
+		fmt.Fprintf(w, "log       %s %s: %d entries, tree of %d, proof of %d hashes\n", l.Kind, l.Name, l.Entries, l.TreeSize, l.Nodes)
+		for _, s := range l.Signers {
+			fmt.Fprintf(w, "          signed by %s\n", s)
+		}
+	}
+	if !c.All {
+		return
+	}
+	fmt.Fprintln(w)
+	for _, d := range m.Modules {
+		fmt.Fprintf(w, "%s@%s: %d entries", d.Path, d.Version, len(d.Entries))
+		if d.LeftOut > 0 {
+			fmt.Fprintf(w, ", %d left out", d.LeftOut)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func firstLineOf(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/seal"
+	"github.com/modseal/modseal/internal/trust"
+	"github.com/modseal/modseal/snapshot"
+)
+
+const publicRekorURL = "https://rekor.sigstore.dev"
+
+type snapshotCommand struct {
+	Dir string `arg:"" optional:"" default:"." placeholder:"DIR" help:"The project (default: here)."`
+
+	Output  string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
+	SealKey string `placeholder:"K.key" help:"Private key to seal the bundle with (modseal keygen makes one)."`
+	NoSeal  bool   `help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
+
+	RekorURL string `name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
+	policyFlags
+	Others       int  `default:"${others}" placeholder:"N" help:"Entries to keep for each digest of signers that were not named (default ${default})."`
+	AllowMissing bool `help:"Seal what there is, even if modules lack evidence."`
+	trustFlags
+	projectFlags
+	NoDownload bool `help:"Take modules as they are in the module cache; do not run go mod download."`
+	NoListings bool `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
+
+	Cache string `env:"MODSEAL_CACHE" placeholder:"DIR|off" help:"Where to keep what was fetched (default: modseal in the user's cache folder)."`
+	Quiet bool   `short:"q" help:"No progress."`
+}
+
+// Run is modseal snapshot.
+func (c *snapshotCommand) Run(ctx context.Context, p *Process) error {
+	ui := newPhases(p, c.Quiet)
+	r, err := c.request(p, ui)
+	if err != nil {
+		return err
+	}
+	s, err := snapshot.Take(ctx, *r)
+	ui.end()
+	if err != nil {
+		return err
+	}
+	c.summary(p, s)
+	return nil
+}
+
+func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, error) {
+	if (c.SealKey == "") == !c.NoSeal {
+		return nil, usagef("give either --seal-key K.key to seal the bundle, or --no-seal")
+	}
+	r := &snapshot.Request{
+		Dir: p.path(c.Dir), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload,
+		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings,
+		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
+	}
+	if c.ModCache != "" {
+		r.ModCache = p.path(c.ModCache)
+	}
+	if c.RekorURL != "off" {
+		r.RekorURL = c.RekorURL
+	}
+	if _, err := os.Stat(filepath.Dir(r.Output)); err != nil {
+		return nil, usagef("output: %w", err) // rather now than after the work
+	}
+	var err error
+	if r.Policy, err = c.policy(p); err != nil {
+		return nil, err
+	}
+	if r.Trust, err = c.trust(p); err != nil {
+		return nil, err
+	}
+	if r.Created, err = created(p); err != nil {
+		return nil, err
+	}
+	r.CacheDir = c.cacheDir(p)
+	if c.SealKey != "" {
+		k, err := p.privateKey(c.SealKey)
+		if err != nil {
+			return nil, err
+		}
+		r.Seal = func(d bundles.Digests) ([]byte, error) { return seal.ByKey(k, d) }
+	}
+	r.Fetch = fetch.New(fetch.Options{UserAgent: "modseal", Notify: func(n fetch.Retry) {
+		ui.say("%s %s: %v; again in %s (try %d of %d)", n.Method, n.URL, n.Cause, n.Wait.Round(100*time.Millisecond), n.Try+1, n.Tries)
+	}})
+	return r, nil
+}
+
+// trust is what the self-check trusts: here the database that is asked is the
+// one that counts.
+func (c *snapshotCommand) trust(p *Process) (*trust.Material, error) {
+	m, err := c.material(p)
+	if err != nil {
+		return nil, err
+	}
+	env, err := gomod.ReadEnv(p.world())
+	if err != nil {
+		return nil, err
+	}
+	db, err := snapshot.SumDB(env)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if db != nil {
+		m.SumDBs = append(m.SumDBs, *db)
+	}
+	return m, nil
+}
+
+// created is the time to state in the bundle: now, or SOURCE_DATE_EPOCH, which
+// makes bundles reproducible (https://reproducible-builds.org/specs/source-date-epoch/).
+func created(p *Process) (time.Time, error) {
+	s := p.Getenv("SOURCE_DATE_EPOCH")
+	if s == "" {
+		return p.Now(), nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return time.Time{}, usagef("SOURCE_DATE_EPOCH=%q is not a number of seconds", s)
+	}
+	return time.Unix(n, 0), nil
+}
+
+func (c *snapshotCommand) cacheDir(p *Process) string {
+	switch c.Cache {
+	case "off":
+		return ""
+	case "":
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return "" // nowhere to keep anything: fetch it again next time
+		}
+		return filepath.Join(dir, "modseal")
+	}
+	return p.path(c.Cache)
+}
+
+func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
+	for _, l := range s.LeftOut {
+		p.say("%s: left out %d entries %s", l.Module, l.Count, l.Why)
+	}
+	if s.Private > 0 {
+		p.say("%d private modules were not asked about", s.Private)
+	}
+	for _, f := range s.Failed {
+		p.say("%s: sealed without evidence: %v", f.Module, f.Err)
+	}
+	sealed := "sealed"
+	if c.NoSeal {
+		sealed = "NOT SEALED"
+	}
+	fmt.Fprintf(p.Stdout, "%s: %d modules, %d proven; %s, %d bytes\n", c.Output, len(s.Report.Modules), s.Report.Counts["verified"], sealed, s.Size)
+	for i, l := range s.Logs {
+		fmt.Fprintf(p.Stdout, "  %-9s %s: %d entries\n", l.Kind, l.Name, s.Entries[i])
+	}
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/report"
+	"github.com/modseal/modseal/internal/seal"
+	"github.com/modseal/modseal/verify"
+)
+
+type verifyCommand struct {
+	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
+	Dir    string `arg:"" optional:"" default:"." placeholder:"DIR" help:"The project (default: here)."`
+
+	SealKey            []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may seal bundles. Repeatable."`
+	InsecureIgnoreSeal bool     `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
+	policyFlags
+	trustFlags
+	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
+	projectFlags
+	Zips     string `placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
+	HashZips bool   `help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
+
+	Format string `enum:"text,json" default:"text" help:"Format of the report: text or json."`
+	Output string `short:"o" placeholder:"FILE" help:"Write the report to a file."`
+	All    bool   `short:"a" help:"List verified modules too, with their evidence."`
+	Quiet  bool   `short:"q" help:"No progress."`
+}
+
+// Run is modseal verify.
+func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
+	request, err := c.request(p)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(p.path(c.Bundle))
+	if err != nil {
+		return &usageError{err}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return usagef("%s is not a file", c.Bundle)
+	}
+	request.Bundle, request.BundleSize, request.BundleName = f, info.Size(), filepath.Base(c.Bundle)
+	progress := newVerifyProgress(p, c.Quiet)
+	request.Progress = progress.update
+	r, err := verify.Check(ctx, *request)
+	progress.done()
+	if err != nil {
+		return err
+	}
+	if err := c.write(p, r); err != nil {
+		return err
+	}
+	if !r.OK {
+		return errUnproven
+	}
+	return nil
+}
+
+// request reads the enclave's side. An empty trust is refused here, where the
+// flag that would help can be named.
+func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
+	if len(c.SealKey) == 0 && !c.InsecureIgnoreSeal {
+		return nil, usagef("whose bundles are trusted? give --seal-key K.pub, or accept anybody's with --insecure-ignore-seal")
+	}
+	r := &verify.Request{
+		Dir: p.path(c.Dir), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
+	}
+	if c.ModCache != "" {
+		r.ModCache = p.path(c.ModCache)
+	}
+	if c.Zips != "" {
+		r.Zips = p.path(c.Zips)
+	}
+	var err error
+	if r.Policy, err = c.policy(p); err != nil {
+		return nil, err
+	}
+	if r.Trust, err = c.material(p); err != nil {
+		return nil, err
+	}
+	env, err := gomod.ReadEnv(r.World)
+	if err != nil {
+		return nil, err
+	}
+	db, err := verifierSumDB(c.SumDB, env)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if db != nil {
+		r.Trust.SumDBs = append(r.Trust.SumDBs, *db)
+	}
+	var sealers seal.Trusted
+	for _, name := range c.SealKey {
+		k, err := p.publicKey(name)
+		if err != nil {
+			return nil, err
+		}
+		sealers.Keys = append(sealers.Keys, k)
+	}
+	r.Seals = sealers
+	return r, nil
+}
+
+// write writes the report to standard output, or to a file that is there whole
+// or not at all.
+func (c *verifyCommand) write(p *Process, r *verify.Report) error {
+	format := func(w io.Writer, color bool) error {
+		if c.Format == "json" {
+			return report.JSON(w, r)
+		}
+		return report.Text(w, r, report.TextOptions{Color: color, All: c.All})
+	}
+	if c.Output == "" {
+		return format(p.Stdout, p.Color)
+	}
+	return writeBeside(p.path(c.Output), func(w io.Writer) error { return format(w, false) })
+}
+
+// writeBeside writes a file under another name and renames it when all is there.
+func writeBeside(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".modseal-*.tmp")
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+func writeBytes(name string, data []byte) error {
+	return writeBeside(name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}

@@ -1,0 +1,37 @@
+// Package gomod tells what modules a build of a Go project uses, and where
+// their files are, from files alone: go.mod, go.sum, the go command's settings
+// and the layout of its module cache. It never runs the go command and never
+// uses the network, so that it gives the same answer inside an enclave as
+// outside, and can be trusted to have looked only.
+//
+// # The dependency set
+//
+// [Load] gives the set that "go mod download" without arguments gives:
+//
+//   - A main module at go 1.17 or later lists every module that its packages
+//     and tests need, so the set is its requirements. A go command in its
+//     default -mod=readonly refuses to build when that list is not complete.
+//   - An older main module, or one without a go line, lists only what it needs
+//     directly. The set is then the result of minimal version selection over
+//     the whole module graph (https://go.dev/ref/mod#minimal-version-selection),
+//     computed from the go.mod files in the module cache. Every go.mod file that
+//     was read for it is in the set as well (Module.GoModOnly), because whoever
+//     can change one of these files can change the set.
+//
+// Both are taken after the main module's exclude and replace directives.
+//
+// # What it does not do
+//
+//   - It authenticates nothing. go.mod files of dependencies, zips and go.sum are
+//     read as they are; comparing them with evidence is the caller's next step.
+//   - It doesn't look whether a module's content is on disk.
+//   - The set covers the packages and tests of the main module. Naming packages of
+//     a dependency to the go command ("go run example.com/dep/cmd") can bring in
+//     modules that neither go.mod nor "go mod download" lists.
+//   - With -mod=mod the go command may edit go.mod in the middle of a build. The set
+//     is that of the go.mod that was read; Project.Mod says when this is so.
+//   - Toolchains, and what ships with them (golang.org/toolchain, golang.org/fips140),
+//     are not resolved; the toolchain line is recorded.
+//   - Workspaces, builds from vendor/, overlays and GOPATH mode are refused with an
+//     [UnsupportedError].
+package gomod

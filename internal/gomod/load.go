@@ -1,0 +1,236 @@
+package gomod
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+)
+
+// A Request says which project's dependency set is asked for.
+type Request struct {
+	// Dir is where the go command would be run: the main module's root or a directory
+	// in it. Absolute.
+	Dir string
+	// Env holds the go command's settings.
+	Env Env
+	// Mod overrides GOFLAGS: the value of the go command's -mod flag, "mod" or
+	// "readonly". "" leaves it to GOFLAGS and to the go command's default.
+	Mod string
+	// ModFile overrides GOFLAGS: the file to read in place of go.mod, with the suffix
+	// ".mod", relative to Dir. go.sum is then the file beside it with the suffix ".sum".
+	ModFile string
+
+	// Zips, when set, is where go.mod files of dependencies are read from, and nowhere
+	// else. Otherwise it is Cache or, when that is nil, the cache that Env names. Only
+	// a main module before go 1.17 needs either.
+	Zips  *ZipDir
+	Cache *Cache
+}
+
+// A Project is a main module and its dependency set.
+type Project struct {
+	Dir     string // the main module's root, absolute
+	ModFile string // its go.mod
+	SumFile string // its go.sum, which may not exist
+
+	Main      string // the main module's path
+	GoVersion string // of the go line; "" without one
+	Toolchain string // of the toolchain line; "" without one
+
+	// Mod is "readonly", or "mod" when the go command is told that it may edit go.mod
+	// during the build, and so may build what isn't in Modules.
+	Mod string
+	// Pruned is set when go.mod lists all modules (go 1.17 and later), and clear when
+	// they were computed from the go.mod files of dependencies.
+	Pruned bool
+
+	// Modules is the dependency set without the main module, sorted by path, then by
+	// version; each module once. It may be empty.
+	Modules []Module
+	// Sums is what go.sum says; never nil.
+	Sums *SumFile
+}
+
+// A Module is one that a build uses, or one whose go.mod decided what a build uses.
+type Module struct {
+	// Path and Version name the module that is really read, after replace. For a
+	// directory, Path is the required path and Version is "".
+	Path, Version string
+	// Required is what go.mod files require: the same without replace. When several
+	// required modules are replaced by this one, it is the first of them in order.
+	Required module.Version
+
+	// LocalDir is the directory that replaces the module, absolute; "" for a module that
+	// is downloaded. It may not exist.
+	LocalDir string
+	// InTree is set when LocalDir exists and, all symbolic links followed, is
+	// Project.Dir or lies in it. Links further down in it are not looked at.
+	InTree bool
+
+	// Direct is set when the main module requires it without an "// indirect" comment.
+	Direct bool
+	// GoModOnly is set when only the module's go.mod is used, to compute the set: the
+	// module graph has it, but another version was selected.
+	GoModOnly bool
+
+	// Sum and GoModSum are the h1s of the module and of its go.mod that the go command
+	// finds in go.sum; "" when there is none.
+	Sum, GoModSum string
+	// GoModRead is the h1 of the bytes that were read as the module's go.mod for the
+	// module graph; "" when it was not read.
+	GoModRead string
+}
+
+// Load gives the dependency set of the project in req.Dir. It reads files, and neither
+// writes any nor runs anything. It returns an *UnsupportedError for a way to build that
+// it can't tell the set of, and a *MissingGoModError when go.mod files of dependencies
+// are needed and not at hand.
+func Load(req Request) (*Project, error) {
+	if !filepath.IsAbs(req.Dir) {
+		return nil, fmt.Errorf("directory %q is not absolute", req.Dir)
+	}
+	flags, err := req.flags()
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseUnsupported(req, flags); err != nil {
+		return nil, err
+	}
+	gomod := findUp(req.Dir, "go.mod", "")
+	if gomod == "" {
+		return nil, fmt.Errorf("no go.mod in %s or a directory above it: %w", req.Dir, fs.ErrNotExist)
+	}
+	p := &Project{Dir: filepath.Dir(gomod), ModFile: gomod, Mod: cmp.Or(flags.Mod, "readonly")}
+	if flags.ModFile != "" {
+		p.ModFile = flags.ModFile
+		if !filepath.IsAbs(p.ModFile) {
+			p.ModFile = filepath.Join(req.Dir, p.ModFile)
+		}
+	}
+	main, err := p.readFiles(flags.Mod)
+	if err != nil {
+		return nil, err
+	}
+	set := newModuleSet(p.Dir, main)
+	if main.pruned() {
+		err = set.addRequirements()
+	} else {
+		err = req.addGraph(set)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.ModFile, err)
+	}
+	p.Modules = set.list(p.Sums)
+	return p, nil
+}
+
+// flags gives the flags of GOFLAGS, as far as the request doesn't override them.
+func (req Request) flags() (Flags, error) {
+	flags, err := req.Env.Flags()
+	if err != nil {
+		return flags, err
+	}
+	if err := checkMod("request", req.Mod); err != nil {
+		return flags, err
+	}
+	flags.Mod = cmp.Or(req.Mod, flags.Mod)
+	flags.ModFile = cmp.Or(req.ModFile, flags.ModFile)
+	if flags.ModFile != "" && !strings.HasSuffix(flags.ModFile, ".mod") {
+		return flags, fmt.Errorf("-modfile=%q does not end in .mod", cut(flags.ModFile))
+	}
+	return flags, nil
+}
+
+// readFiles reads go.mod and go.sum, and refuses a build from vendor/. mod is the value
+// of -mod as set.
+func (p *Project) readFiles(mod string) (*mainModule, error) {
+	data, err := readProject(p.ModFile, maxGoMod)
+	if err != nil {
+		return nil, err
+	}
+	main, err := parseMain(p.ModFile, p.Dir, data)
+	if err != nil {
+		return nil, err
+	}
+	p.Main, p.GoVersion, p.Toolchain, p.Pruned = main.path, main.goVersion, main.toolchain, main.pruned()
+	if err := refuseVendor(mod, p.Dir, main.goVersion); err != nil {
+		return nil, err
+	}
+	p.SumFile = strings.TrimSuffix(p.ModFile, ".mod") + ".sum"
+	data, err = readProject(p.SumFile, maxSumFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	p.Sums, err = ParseSums(p.SumFile, data)
+	return main, err
+}
+
+// addGraph adds the modules of an unpruned module graph.
+func (req Request) addGraph(set *moduleSet) error {
+	if len(set.main.require) == 0 {
+		return nil
+	}
+	read, where, err := req.goModReader()
+	if err != nil {
+		return err
+	}
+	g := &graph{main: set.main, read: read, limits: graphLimits{modules: maxModules, edges: maxGraphEdges, bytes: maxGraphBytes}}
+	if err := g.load(); err != nil {
+		return err
+	}
+	if len(g.missing) > 0 {
+		module.Sort(g.missing)
+		hint := "run go mod download where there is a network, and bring the module cache in"
+		if req.Zips != nil {
+			hint = "add the zip or the .mod file of each; go mod download has them in cache/download"
+		}
+		return &MissingGoModError{Modules: slices.Compact(g.missing), Where: where, Hint: hint}
+	}
+	nodes := slices.Collect(maps.Keys(g.nodes))
+	module.Sort(nodes)
+	for _, m := range nodes {
+		src := g.nodes[m]
+		unused := g.selected[m.Path] != m.Version || m.Path == set.main.path
+		set.add(m, src, Module{GoModOnly: unused, GoModRead: g.files[src].h1})
+	}
+	return nil
+}
+
+// goModReader gives the function that reads go.mod files of dependencies, and names
+// where from.
+func (req Request) goModReader() (read func(module.Version) ([]byte, error), where string, err error) {
+	if req.Zips != nil {
+		return req.Zips.GoMod, req.Zips.root, nil
+	}
+	cache := req.Cache
+	if cache == nil {
+		if cache, err = req.Env.Cache(); err != nil {
+			return nil, "", err
+		}
+	}
+	return func(m module.Version) ([]byte, error) {
+		name, err := cache.Mod(m)
+		if err != nil {
+			return nil, err
+		}
+		return readRegular(name, maxGoMod)
+	}, "the module cache " + cache.Root, nil
+}
+
+// compareModules is the order of Project.Modules.
+func compareModules(a, b Module) int {
+	return cmp.Or(
+		strings.Compare(a.Path, b.Path),
+		semver.Compare(a.Version, b.Version),
+		strings.Compare(a.Version, b.Version),
+		strings.Compare(a.LocalDir, b.LocalDir),
+	)
+}

@@ -1,0 +1,135 @@
+package gomod
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// refuseUnsupported reports settings under which the go command would build from
+// other files than those that Load looks at.
+func refuseUnsupported(req Request, flags Flags) error {
+	switch req.Env.GO111MODULE {
+	case "", "on", "auto":
+	case "off":
+		return &UnsupportedError{
+			What: "GOPATH mode",
+			Why:  "GO111MODULE=off builds from GOPATH, without modules",
+			Hint: "unset GO111MODULE",
+		}
+	default:
+		return fmt.Errorf("GO111MODULE=%q is none of on, auto and off", cut(req.Env.GO111MODULE))
+	}
+	if flags.Overlay != "" {
+		return &UnsupportedError{
+			What: "an overlay",
+			Why:  fmt.Sprintf("GOFLAGS has -overlay=%s, which replaces files of the build", printable(flags.Overlay)),
+			Hint: "remove -overlay from GOFLAGS",
+		}
+	}
+	return refuseWorkspace(req)
+}
+
+// refuseWorkspace looks for a workspace as the go command does: GOWORK, else a go.work
+// file in the directory or above it.
+func refuseWorkspace(req Request) error {
+	file, why := req.Env.GOWORK, "GOWORK is set to "+printable(req.Env.GOWORK)
+	switch file {
+	case "off":
+		return nil
+	case "", "auto":
+		file = findUp(req.Dir, "go.work", req.Env.GOROOT)
+		why = "the go command would use " + file
+	default:
+		if !filepath.IsAbs(file) {
+			return fmt.Errorf("GOWORK=%q is not an absolute path", cut(file))
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	return &UnsupportedError{
+		What: "a workspace",
+		Why:  why,
+		Hint: "check and build each module by itself with GOWORK=off",
+	}
+}
+
+// findUp gives the path of the file name in dir or in the nearest directory above it,
+// or "". The search doesn't go on from below stop to stop itself.
+func findUp(dir, name, stop string) string {
+	for dir = filepath.Clean(dir); ; {
+		file := filepath.Join(dir, name)
+		if info, err := os.Stat(file); err == nil && !info.IsDir() {
+			return file
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir || stop != "" && parent == stop {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// refuseVendor reports a build from vendor/. mod is the value of -mod, goVersion that
+// of the go line or "". Without -mod, the go command builds from vendor/ when it is
+// there, the go line says 1.14 or later, and it isn't a workspace's.
+func refuseVendor(mod, root, goVersion string) error {
+	err := &UnsupportedError{
+		What: "a build from vendor/",
+		Hint: "to check the module cache instead, pass --mod=readonly (or --mod=mod), and build with the same -mod flag",
+	}
+	if mod == "vendor" {
+		err.Why = "-mod=vendor is set"
+		return err
+	}
+	if mod != "" || compareGo(goVersion, "1.14") < 0 {
+		return nil
+	}
+	vendor := filepath.Join(root, "vendor")
+	if info, err := os.Stat(vendor); err != nil || info == nil {
+		return nil
+	}
+	workspace, readErr := workspaceVendor(filepath.Join(vendor, "modules.txt"))
+	if readErr != nil {
+		return readErr
+	}
+	if workspace {
+		return nil
+	}
+	err.Why = "the go command would use " + vendor
+	return err
+}
+
+// workspaceVendor reports whether the first line of vendor/modules.txt marks it as
+// made for a workspace: "## workspace", among other marks set apart by semicolons. The
+// go command looks at the first 512 bytes.
+func workspaceVendor(file string) (bool, error) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, 512))
+	if err != nil {
+		return false, err
+	}
+	line, _, _ := strings.Cut(string(head), "\n")
+	marks, ok := strings.CutPrefix(line, "## ")
+	if !ok {
+		return false, nil
+	}
+	for mark := range strings.SplitSeq(marks, ";") {
+		if strings.TrimSpace(mark) == "workspace" {
+			return true, nil
+		}
+	}
+	return false, nil
+}

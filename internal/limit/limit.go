@@ -1,0 +1,71 @@
+// Package limit reads hostile input without trusting the sizes that it claims.
+//
+// io.LimitReader cuts silently: what is longer than the limit looks complete.
+// Here one byte more than the limit is an error.
+package limit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrExceeded is what every Error matches with errors.Is.
+var ErrExceeded = errors.New("limit exceeded")
+
+// Error says that something is larger than a stated limit.
+type Error struct {
+	What string // what was read, as a person would name it
+	Max  int64  // the limit
+	Unit string // "bytes", "files", "entries", ...
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: more than %d %s", e.What, e.Max, e.Unit)
+}
+
+// Is makes errors.Is(err, ErrExceeded) true.
+func (e *Error) Is(target error) bool { return target == ErrExceeded }
+
+// ReadAll reads r to its end and returns at most max bytes. It returns an
+// *Error when r holds more, after having read max+1 bytes and not one further.
+func ReadAll(r io.Reader, what string, max int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, max+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > max {
+		return nil, &Error{What: what, Max: max, Unit: "bytes"}
+	}
+	return b, nil
+}
+
+// Reader returns a reader of r that fails with an *Error, rather than ending,
+// once more than max bytes have come out of r.
+func Reader(r io.Reader, what string, max int64) io.Reader {
+	return &reader{r: r, left: max, err: &Error{What: what, Max: max, Unit: "bytes"}}
+}
+
+type reader struct {
+	r    io.Reader
+	left int64 // bytes that may still come; below 0 once exceeded
+	err  *Error
+}
+
+func (l *reader) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, l.err
+	}
+	// one byte beyond the limit is asked for, to tell "at the limit" from "over it"
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if int64(n) > l.left {
+		n = int(l.left)
+		l.left = -1
+		return n, l.err
+	}
+	l.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,186 @@
+package modhash
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// A ZipResult is what a module zip hashes to.
+type ZipResult struct {
+	Digest  Digest
+	Size    int64     // bytes of the zip
+	Listing *Listing  // its H1 is the zip's
+	GoMod   *[32]byte // SHA-256 of the go.mod in it; nil if there is none
+}
+
+// Zip checks that the zip at path is one that the go command would accept for the module m, and hashes its bytes and
+// all of its content. Every entry is inflated to its end, its size and checksum verified.
+//
+// What is wrong with the zip is a [*RefusedError], which names all of it up to a bound. An error that wraps
+// fs.ErrNotExist means that there is no such file.
+//
+// The file is opened once. A small one is read once, too; that another one is not changed between the reading of its
+// digest and that of its content is seen by its size and times.
+func (h *Hasher) Zip(ctx context.Context, path string, m module.Version) (*ZipResult, error) {
+	if err := checkModule(m); err != nil {
+		return nil, refuse(m, err)
+	}
+	w, err := h.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer h.release(w)
+	result, err := h.zip(ctx, w, path, m)
+	if err != nil {
+		return nil, refuse(m, err)
+	}
+	return result, nil
+}
+
+// zip is Zip, except that a *ContentError that it returns is yet to be wrapped.
+func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Version) (*ZipResult, error) {
+	f, err := openZipFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	a := &archive{crew: h.newCrew(ctx), file: f}
+	defer a.fail(nil)
+	leave, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if a.check(m); a.wrong.any() {
+		return nil, a.wrong.refused(m)
+	}
+	a.addJobs()
+	if err := a.run(w); err != nil {
+		return nil, err
+	}
+	if err := f.unchanged(); err != nil {
+		return nil, err
+	}
+	if err := a.wrong.refused(m); err != nil {
+		return nil, err
+	}
+	sortFiles(a.files)
+	l, err := newListing(m, a.files)
+	if err != nil {
+		return nil, err
+	}
+	return &ZipResult{Digest: a.digest, Size: f.before.size, Listing: l, GoMod: l.goMod()}, nil
+}
+
+const (
+	smallZip = 1 << 20   // bytes of a zip that is read into memory
+	jobFiles = 64        // files of a zip in one job, fewer
+	jobSize  = 512 << 10 // if they have this many bytes
+)
+
+// An archive is a zip being hashed.
+type archive struct {
+	*crew
+	file    *zipFile
+	data    []byte // the whole file, if it is small
+	entries []*zip.File
+	files   []File // those of the entries, in their order
+	digest  Digest
+	wrong   problems
+}
+
+// check applies the rules for the entries of a module zip, and sets the names of the files.
+func (a *archive) check(m module.Version) {
+	prefix := namePrefix(m)
+	names := make(zipNames, len(a.entries))
+	a.files = make([]File, len(a.entries))
+	left := uint64(MaxContent)
+	for i, e := range a.entries {
+		name, ok := strings.CutPrefix(e.Name, prefix)
+		if !ok {
+			a.wrong.add(e.Name, "name does not begin with "+quote(prefix), nil)
+			continue
+		}
+		a.files[i].Name = name
+		if problem := checkEntry(name, e, names); problem != "" {
+			a.wrong.add(name, problem, nil)
+		}
+		if e.UncompressedSize64 > left {
+			a.wrong.add("", fmt.Sprintf("files in the zip have more than %d bytes", MaxContent), nil)
+			return
+		}
+		left -= e.UncompressedSize64
+	}
+}
+
+func checkEntry(name string, e *zip.File, names zipNames) (problem string) {
+	switch kind := e.Mode().Type(); {
+	case name == "" || strings.HasSuffix(name, "/"):
+		return "entry for a directory: it would count for the h1 of the zip, and not for that of its unpacked tree"
+	case kind != 0:
+		return "entry says that it is a " + describe(kind)
+	}
+	if problem := names.add(name); problem != "" {
+		return problem
+	}
+	return checkSize(name, int64(min(e.UncompressedSize64, math.MaxInt64)))
+}
+
+// addJobs adds jobs for the digest and for the entries.
+func (a *archive) addJobs() {
+	first, size := 0, uint64(0)
+	for i, e := range a.entries {
+		size += e.UncompressedSize64
+		if last := i + 1; last-first == jobFiles || size >= jobSize || last == len(a.entries) {
+			from := first
+			a.add(func(w *worker) { a.readEntries(w, from, last) })
+			first, size = last, 0
+		}
+	}
+	// Last, so that it is done first: it can't be divided.
+	a.add(a.readDigest)
+}
+
+func (a *archive) readDigest(w *worker) {
+	if a.data != nil {
+		a.digest = sha256.Sum256(a.data)
+		if a.hasher.progress != nil {
+			a.hasher.progress(int64(len(a.data)))
+		}
+		return
+	}
+	digest, err := a.file.digest(a.ctx, w, a.hasher.progress)
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.digest = digest
+}
+
+// readEntries hashes the entries first to last-1.
+func (a *archive) readEntries(w *worker, first, last int) {
+	for i := first; i < last && a.ctx.Err() == nil; i++ {
+		sum, err := a.readEntry(w, a.entries[i])
+		if err != nil && a.ctx.Err() == nil {
+			a.wrong.add(a.files[i].Name, "content can't be read", err)
+		}
+		a.files[i].SHA256 = sum
+	}
+}
+
+func (a *archive) readEntry(w *worker, e *zip.File) (sum [sha256.Size]byte, err error) {
+	// The reader verifies that there are as many bytes as the entry says, and their checksum.
+	r, err := e.Open()
+	if err != nil {
+		return sum, err
+	}
+	defer r.Close()
+	sum, _, err = w.sum(a.ctx, r, a.hasher.progress)
+	return sum, err
+}

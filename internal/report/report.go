@@ -1,0 +1,222 @@
+// Package report writes a verification report for people and for programs. The
+// formats say the same: what one shows another does not hide, and the exit code
+// is none of theirs.
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/modseal/modseal/verify"
+)
+
+// JSON writes the report as one indented JSON object; docs/report.md describes
+// it.
+func JSON(w io.Writer, r *verify.Report) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// TextOptions say how Text looks.
+type TextOptions struct {
+	Color bool // ANSI colours for verdicts
+	All   bool // also list what is verified, with its evidence
+}
+
+// Text writes the report for people: what was verified by whose word, how many
+// modules got which verdict, and every module that is not proven with the reason
+// and what to do.
+func Text(w io.Writer, r *verify.Report, o TextOptions) error {
+	t := &text{w: w, o: o}
+	t.head(r)
+	t.logs(r)
+	t.counts(r)
+	for _, s := range verify.Statuses() {
+		t.modules(r, s)
+	}
+	t.verdict(r)
+	return t.err
+}
+
+// text keeps the first error of a writer.
+type text struct {
+	w   io.Writer
+	o   TextOptions
+	err error
+}
+
+func (t *text) printf(format string, a ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format, a...)
+	}
+}
+
+func (t *text) head(r *verify.Report) {
+	t.printf("bundle   %s   made %s\n", cmp.Or(r.Bundle.File, "(unnamed)"), r.Bundle.Created.Format(time.RFC3339))
+	if len(r.Bundle.SealedBy) == 0 {
+		t.printf("sealed   %s\n", t.paint(red, "BY NOBODY YOU TRUST: seals were ignored as you asked"))
+	}
+	for _, by := range r.Bundle.SealedBy {
+		t.printf("sealed   by %s\n", by)
+	}
+	where := r.Project.ModCache
+	if r.Project.Zips != "" {
+		where = r.Project.Zips
+	}
+	t.printf("project  %s   modules from %s\n", r.Project.Module, where)
+	t.printf("policy   require %s\n", r.Policy.Require)
+	for _, s := range r.Policy.Signers {
+		t.printf("signer   %s\n", s)
+	}
+}
+
+func (t *text) logs(r *verify.Report) {
+	for _, l := range r.Logs {
+		if l.Proven {
+			t.printf("log      %s   %s, tree of %d, root %.16s\n", l.Name, entries(l.Entries), l.Size, l.Root)
+			continue
+		}
+		t.printf("log      %s   %s: %s\n", l.Name, t.paint(red, "not proven"), l.Problem)
+	}
+	t.printf("\n")
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
+}
+
+func (t *text) counts(r *verify.Report) {
+	for _, s := range verify.Statuses() {
+		if n := r.Counts[s.String()]; n > 0 {
+			t.printf("%s %d\n", t.status(s, 11), n)
+		}
+	}
+	t.printf("\n")
+}
+
+// modules lists those with one verdict, and then what to do about them, each
+// advice once.
+func (t *text) modules(r *verify.Report, s verify.Status) {
+	var hints []string
+	listed := false
+	for i := range r.Modules {
+		m := &r.Modules[i]
+		if m.Status != s || (s == verify.Verified && !t.o.All) {
+			continue
+		}
+		listed = true
+		t.module(m)
+		if m.Hint != "" && !slices.Contains(hints, m.Hint) {
+			hints = append(hints, m.Hint)
+		}
+	}
+	for _, h := range hints {
+		t.printf("hint: %s\n", h)
+	}
+	if listed {
+		t.printf("\n")
+	}
+}
+
+func (t *text) module(m *verify.ModuleReport) {
+	name := m.Path
+	if m.Version != "" {
+		name += "@" + m.Version
+	}
+	if m.GoModOnly {
+		name += " (go.mod alone)"
+	}
+	reason := strings.Split(m.Reason, "\n")
+	t.printf("%s %s", t.status(m.Status, 11), name)
+	if m.Replaces != "" {
+		t.printf(" => replaces %s", m.Replaces)
+	}
+	if m.Dir != "" {
+		t.printf(" => %s", m.Dir)
+	}
+	if reason[0] != "" {
+		t.printf(": %s", reason[0])
+	}
+	t.printf("\n")
+	for _, line := range reason[1:] {
+		t.printf("    %s\n", line)
+	}
+	for _, d := range m.Differences {
+		t.printf("    %-8s %q\n", d.Kind, d.File)
+	}
+	if m.MoreDiffs > 0 {
+		t.printf("    and %d more files\n", m.MoreDiffs)
+	}
+	if t.o.All || m.Status == verify.NotAllowed || m.Status == verify.Invalid {
+		t.evidence(m)
+	}
+}
+
+func (t *text) evidence(m *verify.ModuleReport) {
+	for _, e := range m.Evidence {
+		t.printf("    %s of %s: %s, %d", e.Of, e.Digest, e.Log, e.Index)
+		if e.Signer != "" {
+			t.printf(", by %s", e.Signer)
+		}
+		if !e.Time.IsZero() {
+			t.printf(", %s", e.Time.Format(time.RFC3339))
+		}
+		if !e.Accepted {
+			t.printf(" (does not count: %s)", firstLine(e.Why))
+		}
+		t.printf("\n")
+	}
+}
+
+func (t *text) verdict(r *verify.Report) {
+	bad := 0
+	for i := range r.Modules {
+		if !r.Modules[i].OK {
+			bad++
+		}
+	}
+	if r.OK {
+		t.printf("%s: all %d modules are proven\n", t.paint(green, "PASS"), len(r.Modules))
+		return
+	}
+	t.printf("%s: %d of %d modules are not proven\n", t.paint(red, "FAIL"), bad, len(r.Modules))
+}
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (t *text) paint(color, s string) string {
+	if !t.o.Color {
+		return s
+	}
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
+}
+
+func (t *text) status(s verify.Status, width int) string {
+	color := red
+	switch s {
+	case verify.Verified:
+		color = green
+	case verify.Exempt, verify.Local:
+		color = yellow
+	}
+	return t.paint(color, fmt.Sprintf("%-*s", width, s))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

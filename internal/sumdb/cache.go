@@ -1,0 +1,109 @@
+package sumdb
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+)
+
+// maxCached is the largest file that is read from a cache, in bytes: that of
+// the largest answer.
+const maxCached = maxLookup
+
+// cache keeps answers in files, named like the paths they were had from. Only
+// what can't change is kept: records and full tiles, beside the newest head. A
+// file appears under its name when it is complete, but a crash or a stranger
+// may damage it all the same, so that readers take nothing on trust. Trouble
+// with a cache is never an error: without it there are more requests.
+type cache struct {
+	own    func() *os.Root // nil if there is none
+	golang func() *os.Root // the go command's, never written to
+
+	failedWrites atomic.Int64
+}
+
+// newCache uses the folder of the given database in each of the two caches,
+// either of which may be "".
+func newCache(own, golang, database string) *cache {
+	open := func(dir string, create bool) func() *os.Root {
+		return sync.OnceValue(func() *os.Root {
+			if dir == "" {
+				return nil
+			}
+			dir := filepath.Join(dir, filepath.FromSlash(database))
+			if create {
+				if err := os.MkdirAll(dir, 0o777); err != nil {
+					return nil
+				}
+			}
+			root, err := os.OpenRoot(dir)
+			if err != nil {
+				return nil
+			}
+			return root
+		})
+	}
+	return &cache{own: open(own, true), golang: open(golang, false)}
+}
+
+func (c *cache) readOwn(name string) []byte { return readFile(c.own(), name) }
+func (c *cache) readGo(name string) []byte  { return readFile(c.golang(), name) }
+
+// readFile returns nil for what can't be read, is empty or is over the limit.
+func readFile(root *os.Root, name string) []byte {
+	if root == nil {
+		return nil
+	}
+	name = filepath.FromSlash(name)
+	// Before opening: a named pipe would make the opening wait for its writer.
+	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() || info.Size() == 0 || info.Size() > maxCached {
+		return nil
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	var data bytes.Buffer
+	if _, err := data.ReadFrom(io.LimitReader(file, maxCached+1)); err != nil || data.Len() > maxCached {
+		return nil
+	}
+	return data.Bytes()
+}
+
+// write replaces a file of our own in one step.
+func (c *cache) write(name string, data []byte) {
+	if root := c.own(); root != nil {
+		if err := writeFile(root, name, data); err != nil {
+			c.failedWrites.Add(1)
+		}
+	}
+}
+
+func writeFile(root *os.Root, name string, data []byte) error {
+	dir := path.Dir(name)
+	temp := filepath.FromSlash(dir + "/.new-" + rand.Text())
+	if err := root.MkdirAll(filepath.FromSlash(dir), 0o777); err != nil {
+		return err
+	}
+	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = root.Rename(temp, filepath.FromSlash(name))
+	}
+	if err != nil {
+		root.Remove(temp)
+	}
+	return err
+}

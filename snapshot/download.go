@@ -1,0 +1,99 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/internal/limit"
+)
+
+const (
+	maxGoOutput = 256 << 20 // bytes that go mod download may print
+	maxGoErrors = 1 << 20   // bytes of its messages that are kept
+)
+
+// download runs "go mod download -json" in the project: GOPROXY, GOFLAGS,
+// GOPRIVATE, GOAUTH and all that they stand for are the go command's business.
+func (c *collector) download(ctx context.Context) error {
+	c.phase(Phase{Name: "download modules", Unit: "modules"})
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json")
+	cmd.Dir = c.Dir
+	cmd.Env = append(c.Environ, "GOMODCACHE="+c.env.GOMODCACHE)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	messages := &head{max: maxGoErrors}
+	cmd.Stderr = messages
+	if err := cmd.Start(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) {
+			return fmt.Errorf("%w: install Go, or take what is in the module cache with --no-download", err)
+		}
+		return err
+	}
+	n, failed, readErr := c.readDownloads(out)
+	err = cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(failed) > 0:
+		return &IncompleteError{What: "go mod download could not fetch all modules", Modules: failed}
+	case err != nil:
+		return fmt.Errorf("go mod download: %w\n%s", err, bytes.TrimSpace(messages.b))
+	case readErr != nil:
+		return fmt.Errorf("go mod download: %w", readErr)
+	}
+	c.phase(Phase{Name: "download modules", Done: fmt.Sprintf("%d modules", n)})
+	return nil
+}
+
+// readDownloads reads the objects that go mod download -json prints.
+func (c *collector) readDownloads(r io.Reader) (n int, failed []ModuleError, err error) {
+	d := json.NewDecoder(limit.Reader(r, "output of go mod download", maxGoOutput))
+	for {
+		var m struct{ Path, Version, Error string }
+		if err := d.Decode(&m); err == io.EOF {
+			return n, failed, nil
+		} else if err != nil {
+			_, _ = io.Copy(io.Discard, r) // let the go command end
+			return n, failed, err
+		}
+		n++
+		c.count(1)
+		if m.Error != "" {
+			err := errors.New(strings.TrimSpace(m.Error))
+			failed = append(failed, ModuleError{Module: module.Version{Path: m.Path, Version: m.Version}, Err: err})
+		}
+	}
+}
+
+// head keeps the first max bytes of what is written to it.
+type head struct {
+	b   []byte
+	max int
+}
+
+func (t *head) Write(p []byte) (int, error) {
+	t.b = append(t.b, p[:min(len(p), t.max-len(t.b))]...)
+	return len(p), nil
+}
+
+// goroot asks the go command where it is installed: its default settings, GOPROXY
+// among them, stand in a file there. Without an answer they are not known.
+func goroot(ctx context.Context, dir string, environ []string) string {
+	cmd := exec.CommandContext(ctx, "go", "env", "GOROOT")
+	cmd.Dir, cmd.Env = dir, environ
+	out, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}

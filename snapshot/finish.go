@@ -1,0 +1,183 @@
+package snapshot
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/verify"
+)
+
+// finish builds the payload, runs the verifier on it, seals it and writes the
+// bundle.
+func (c *collector) finish(ctx context.Context) error {
+	payload := c.payload()
+	c.phase(Phase{Name: "check and seal"})
+	unsealed, err := c.tempBeside()
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	defer os.Remove(unsealed.Name())
+	defer unsealed.Close()
+	w := bufio.NewWriterSize(unsealed, 1<<20)
+	if err := bundles.WritePayload(w, payload); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	size, err := unsealed.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	if err := c.selfCheck(ctx, unsealed, size); err != nil {
+		return err
+	}
+	return c.seal(unsealed, size)
+}
+
+// payload numbers the logs, ties the modules to their entries, and states what
+// the snapshot is of.
+func (c *collector) payload() *bundles.Payload {
+	slices.SortFunc(c.logs, func(a, b collectedLog) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.LogID, b.LogID))
+	})
+	p := &bundles.Payload{Manifest: bundles.Manifest{
+		Created: c.Created.UTC().Truncate(time.Second).Format(time.RFC3339),
+		Project: bundles.Project{Module: c.project.Main, Go: c.project.GoVersion},
+		Modules: make([]bundles.Module, len(c.modules)),
+	}}
+	for i, m := range c.modules {
+		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut}
+		if m.zip != nil {
+			d.Zip = m.zip.String()
+		}
+		if m.h1 != nil {
+			d.Listing = m.h1.Hex()
+		}
+		p.Manifest.Modules[i] = d
+	}
+	for n, l := range c.logs {
+		p.Logs = append(p.Logs, l.Log)
+		c.summary.Logs = append(c.summary.Logs, l.LogInfo)
+		c.summary.Entries = append(c.summary.Entries, len(l.Entries))
+		c.summary.Nodes += len(l.Proof.Nodes)
+		for index, modules := range l.speaks {
+			for _, i := range modules {
+				d := &p.Manifest.Modules[i]
+				if ref := (bundles.Ref{Log: n, Index: index}); !slices.Contains(d.Entries, ref) {
+					d.Entries = append(d.Entries, ref)
+				}
+			}
+		}
+	}
+	p.Manifest.Sort()
+	if c.Listings {
+		p.Listing = c.listings.get
+	}
+	return p
+}
+
+// selfCheck runs the verifier as the enclave will. A module without evidence
+// may pass when missing evidence is allowed; one that evidence contradicts
+// never does.
+func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64) error {
+	frame, frameSize, err := bundles.UnsealedFrame(payload, size)
+	if err != nil {
+		return err
+	}
+	report, err := verify.Check(ctx, verify.Request{
+		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE,
+		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true,
+		Trust: c.Trust, Policy: c.Policy,
+	})
+	if err != nil {
+		return fmt.Errorf("self-check: %w", err)
+	}
+	c.summary.Report = report
+	var wrong, lacking []ModuleError
+	for _, m := range report.Modules {
+		if m.OK || m.Status == verify.Local {
+			continue // a local module is for the enclave's policy to judge
+		}
+		e := ModuleError{Err: fmt.Errorf("%s: %s", m.Status, m.Reason)}
+		e.Module.Path, e.Module.Version = m.Path, m.Version
+		switch m.Status {
+		case verify.NotLogged, verify.NotAllowed:
+			lacking = append(lacking, e)
+		default:
+			wrong = append(wrong, e)
+		}
+	}
+	switch {
+	case len(wrong) > 0:
+		return &IncompleteError{What: "the self-check found modules that the evidence contradicts; nothing was written", Unproven: true, Modules: wrong}
+	case len(lacking) > 0 && !c.AllowMissing:
+		return &IncompleteError{What: "modules lack evidence; nothing was written", Unproven: true, Modules: lacking,
+			Hint: "have them attested (modseal attest), or seal what there is with --allow-missing"}
+	}
+	c.summary.Failed = append(c.summary.Failed, lacking...)
+	return nil
+}
+
+// seal signs the payload and writes the bundle beside its place, then renames
+// it.
+func (c *collector) seal(payload *os.File, size int64) error {
+	var seals [][]byte
+	if c.Seal != nil {
+		digests, err := bundles.DigestsOf(payload, size)
+		if err != nil {
+			return err
+		}
+		s, err := c.Seal(digests)
+		if err != nil {
+			return fmt.Errorf("seal: %w", err)
+		}
+		seals = append(seals, s)
+	}
+	out, err := c.tempBeside()
+	if err != nil {
+		return err
+	}
+	defer os.Remove(out.Name()) // gone already when all went well
+	w := bufio.NewWriterSize(out, 1<<20)
+	err = bundles.WriteFile(w, seals, io.NewSectionReader(payload, 0, size), size)
+	if err = errors.Join(err, w.Flush(), out.Chmod(0o644), out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	info, err := os.Stat(out.Name())
+	if err != nil {
+		return err
+	}
+	c.summary.Size = info.Size()
+	if err := os.Rename(out.Name(), c.Output); err != nil {
+		return err
+	}
+	c.phase(Phase{Name: "check and seal", Done: fmt.Sprintf("%s, %d kB", c.Output, (info.Size()+500)/1000)})
+	return nil
+}
+
+// writeFile writes a file beside its place and renames it, so that it is there
+// whole or not at all.
+func writeFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), ".modseal-*.tmp")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}

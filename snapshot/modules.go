@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/modhash"
+)
+
+// collected is a module with what is known of it so far.
+type collected struct {
+	gomod.Module
+	v       module.Version
+	zip     *modhash.Digest // nil when there is no zip
+	h1      *modhash.H1     // nil for a module of which only go.mod is read
+	leftOut int
+}
+
+// listings keeps the listings by their digest in hex.
+type listings struct {
+	mu sync.Mutex
+	by map[string][]byte
+}
+
+// hash takes the digests of what will be looked for in the logs: of each zip,
+// or of the unpacked tree where there is no zip.
+func (c *collector) hash(ctx context.Context) error {
+	cache, err := c.env.Cache()
+	if err != nil {
+		return err
+	}
+	c.phase(Phase{Name: "hash modules", Total: int64(len(c.modules)), Unit: "modules"})
+	var bytes atomic.Int64
+	h := modhash.New(modhash.Options{Progress: func(n int64) { bytes.Add(n) }})
+	c.listings = &listings{by: map[string][]byte{}}
+	err = h.Each(ctx, len(c.modules), func(ctx context.Context, i int) error {
+		m := &c.modules[i]
+		defer c.count(1)
+		if m.GoModOnly {
+			return nil
+		}
+		l, err := c.hashModule(ctx, h, cache, m)
+		if err != nil {
+			return ModuleError{Module: m.v, Err: err}
+		}
+		h1 := l.H1()
+		m.h1 = &h1
+		if c.Listings {
+			c.listings.mu.Lock()
+			c.listings.by[h1.Hex()] = l.Bytes()
+			c.listings.mu.Unlock()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.phase(Phase{Name: "hash modules", Done: fmt.Sprintf("%d modules, %d MB", len(c.modules), bytes.Load()/1e6)})
+	return nil
+}
+
+func (c *collector) hashModule(ctx context.Context, h *modhash.Hasher, cache *gomod.Cache, m *collected) (*modhash.Listing, error) {
+	name, err := cache.Zip(m.v)
+	if err != nil {
+		return nil, err
+	}
+	_, err = gomod.RegularFile(name)
+	if err == nil {
+		z, err := h.Zip(ctx, name, m.v)
+		if err != nil {
+			return nil, err
+		}
+		m.zip = &z.Digest
+		return z.Listing, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	dir, err := cache.Tree(m.v)
+	if err != nil {
+		return nil, err
+	}
+	t, err := h.Tree(ctx, dir, m.v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("not in the module cache %s: run go mod download", cache.Root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.Listing, nil
+}
+
+func (l *listings) get(digest string) ([]byte, error) {
+	b, ok := l.by[digest]
+	if !ok {
+		return nil, fmt.Errorf("listing %s was not kept", digest)
+	}
+	return b, nil
+}

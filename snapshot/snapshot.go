@@ -1,0 +1,233 @@
+// Package snapshot collects, on a host with a network, what an enclave needs to
+// prove the modules of a project: checksum-database records and Rekor entries,
+// one checkpoint a log, and one multiproof a log. It checks the result with
+// package verify, as the enclave will, before it lets it be sealed.
+//
+// The arrows: download (the go command) → gomod (the dependency set) → modhash
+// (digests) → sumdb and rekor (entries and proofs) → bundles (the payload) →
+// verify (the self-check) → bundles (the seal).
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/trust"
+	"github.com/modseal/modseal/verify"
+)
+
+// DefaultOthers is how many entries of signers that nobody named are kept for
+// one digest.
+const DefaultOthers = 3
+
+// Request says what to take a snapshot of, and from where.
+type Request struct {
+	Dir      string      // of the project
+	World    gomod.World // for the go command's settings
+	Environ  []string    // of the go command, as os.Environ gives it
+	Mod      string      // overrides -mod of GOFLAGS
+	ModCache string      // overrides GOMODCACHE
+	// NoDownload takes modules as they are in the module cache, without the go
+	// command.
+	NoDownload bool
+
+	RekorURL string          // of a Rekor v1; "" is none
+	Trust    *trust.Material // for the self-check; its SumDBs are filled from GOSUMDB
+	Policy   policy.Policy   // for the self-check; its signers' entries are all kept
+	Others   int             // entries of other signers to keep for one digest
+
+	// AllowMissing seals what there is, even if modules lack evidence or the
+	// search for it failed. What contradicts evidence is never sealed.
+	AllowMissing bool
+	Listings     bool      // carry the listings of the modules
+	Created      time.Time // to state in the bundle
+	CacheDir     string    // for what was fetched; "" is none
+	Output       string    // file to write
+	Seal         func(bundles.Digests) ([]byte, error)
+
+	Fetch    *fetch.Client
+	Parallel int            // requests at once
+	Phase    func(p Phase)  // told when a phase begins and ends
+	Count    func(n int64)  // told of things done in a phase
+	GoOutput func(s string) // told of lines that the go command prints
+}
+
+// Phase is a stretch of work that progress can be shown for.
+type Phase struct {
+	Name  string // "download modules", "hash modules", ...
+	Total int64  // of Unit; 0 when it is not known
+	Unit  string // "modules", "bytes", ...
+	Done  string // set at the end: what was done, for one line of a log
+}
+
+// Summary says what a snapshot holds.
+type Summary struct {
+	Output  string
+	Size    int64 // bytes of the file
+	Project *gomod.Project
+	Logs    []bundles.LogInfo
+	Entries []int // by log
+	Nodes   int   // hashes in all multiproofs
+	Report  *verify.Report
+	LeftOut []LeftOut
+	Private int // modules about which no public service was asked
+	Failed  []ModuleError
+	Counts  []fetch.Count
+}
+
+// LeftOut tells of entries that were found and not kept.
+type LeftOut struct {
+	Module module.Version
+	Count  int
+	Why    string
+}
+
+// ModuleError is what went wrong with one module.
+type ModuleError struct {
+	Module module.Version
+	Err    error
+}
+
+func (e ModuleError) Error() string { return e.Module.String() + ": " + e.Err.Error() }
+func (e ModuleError) Unwrap() error { return e.Err }
+
+// IncompleteError says that modules lack what a snapshot is for.
+type IncompleteError struct {
+	What string // what is wrong with them
+	// Unproven is set when all was asked that could be, and the modules are not
+	// proven, rather than that asking failed.
+	Unproven bool
+	Modules  []ModuleError
+	Hint     string
+}
+
+func (e *IncompleteError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:", e.What)
+	for _, m := range e.Modules {
+		fmt.Fprintf(&b, "\n%s: %s", m.Module, strings.ReplaceAll(m.Err.Error(), "\n", "\n    "))
+	}
+	return b.String()
+}
+
+// Unwrap gives the errors of the modules.
+func (e *IncompleteError) Unwrap() []error {
+	out := make([]error, len(e.Modules))
+	for i, m := range e.Modules {
+		out[i] = m.Err
+	}
+	return out
+}
+
+// collector is a snapshot under way.
+type collector struct {
+	*Request
+	env     gomod.Env
+	project *gomod.Project
+	modules []collected // in the order of project.Modules, without local ones
+	logs    []collectedLog
+	summary *Summary
+
+	listings *listings
+}
+
+// collectedLog is a log with the modules that its entries speak of.
+type collectedLog struct {
+	bundles.Log
+	speaks map[uint64][]int // by entry index: places in collector.modules
+}
+
+// Take takes a snapshot, checks and seals it, and writes it to Output: either
+// whole or not at all. An *IncompleteError names the modules that it lacks
+// evidence for.
+func Take(ctx context.Context, r Request) (*Summary, error) {
+	if r.World.GOROOT == "" && !r.NoDownload {
+		r.World.GOROOT = goroot(ctx, r.Dir, r.Environ)
+	}
+	env, err := gomod.ReadEnv(r.World)
+	if err != nil {
+		return nil, err
+	}
+	if r.ModCache != "" {
+		env.GOMODCACHE = r.ModCache
+	}
+	if r.Parallel <= 0 {
+		r.Parallel = 16
+	}
+	c := &collector{Request: &r, env: env, summary: &Summary{Output: r.Output}}
+	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.finish(ctx); err != nil {
+		return nil, err
+	}
+	c.summary.Project, c.summary.Counts = c.project, r.Fetch.Counts()
+	return c.summary, nil
+}
+
+// load finds the dependency set, after the go command has downloaded it.
+func (c *collector) load(ctx context.Context) error {
+	request := gomod.Request{Dir: c.Dir, Env: c.env, Mod: c.Mod}
+	project, err := gomod.Load(request)
+	var missing *gomod.MissingGoModError
+	if err != nil && !errors.As(err, &missing) {
+		return err // before anything is downloaded
+	}
+	if !c.NoDownload && (missing != nil || len(project.Modules) > 0) {
+		if err := c.download(ctx); err != nil {
+			return err
+		}
+		if project, err = gomod.Load(request); err != nil { // go.sum may have grown
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if len(project.Modules) == 0 {
+		return verify.ErrNothing
+	}
+	c.project = project
+	for _, m := range project.Modules {
+		if m.LocalDir == "" {
+			c.modules = append(c.modules, collected{Module: m, v: module.Version{Path: m.Path, Version: m.Version}})
+		}
+	}
+	return nil
+}
+
+func (c *collector) phase(p Phase) {
+	if c.Phase != nil {
+		c.Phase(p)
+	}
+}
+
+func (c *collector) count(n int64) {
+	if c.Count != nil {
+		c.Count(n)
+	}
+}
+
+// private tells whether a module's path and digests must not reach a public
+// service: GOPRIVATE and GONOSUMDB say so.
+func (c *collector) private(m module.Version) bool {
+	return c.env.Private(m.Path) || c.env.NoSumDB(m.Path)
+}
+
+// tempBeside makes a temporary file beside the output, so that it can be
+// renamed.
+func (c *collector) tempBeside() (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(c.Output), ".modseal-*.tmp")
+}

@@ -1,0 +1,215 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"golang.org/x/mod/modfile"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/modhash"
+)
+
+// refuse is the verdict on content for which the evidence is not enough: the
+// worst that can be said of the evidence there is.
+func (j *judgement) refuse(p *proof) {
+	var zip [32]byte
+	if j.zip != nil {
+		zip = *j.zip
+	}
+	var elsewhere []*EvidenceReport
+	if j.listing != nil {
+		elsewhere = j.index.claimedElsewhere(j.v, zip, p.h1)
+		p.seen = append(p.seen, elsewhere...)
+		j.publish(p)
+	}
+	for _, e := range elsewhere {
+		if e.Accepted {
+			j.verdict(Mismatch, fmt.Sprintf("content differs from what was signed\non disk: sha256:%x   (listing of %s)\nsigned:  %s   (%s by %s, %s, entry %d)",
+				p.h1[:], j.contentFile(), e.Digest, e.Of, e.Signer, e.Log, e.Index), hintRefetch)
+			return
+		}
+	}
+	if p.zip && !p.signed {
+		j.verdict(Mismatch, fmt.Sprintf("the unpacked tree is not the content of the zip, which is attested\ntree: %s   (%s)\nzip:  %s   (%s)",
+			p.h1, j.at.tree, j.zipListing.H1(), j.at.zip), hintRefetch)
+		j.report.setDifferences(modhash.Diff(j.zipListing, j.listing))
+		return
+	}
+	if len(p.seen) == 0 {
+		j.verdict(NotLogged, "the bundle has no evidence for it", "take a new snapshot of this project, or have the module attested (modseal attest)")
+		return
+	}
+	for _, status := range []Status{Invalid, NotAllowed} {
+		for _, e := range p.seen {
+			if !e.Accepted && e.status == status {
+				j.verdict(status, e.Why, "")
+				return
+			}
+		}
+	}
+	have := "a checksum-database record"
+	if p.signed {
+		have = "a trusted signer's entry"
+	}
+	j.verdict(NotAllowed, fmt.Sprintf("it has %s; the policy requires %s", have, j.policy.Require.Needs()), "")
+}
+
+// checkZipBeside judges the zip that lies beside an unpacked tree. No build reads
+// it while the tree is there, and the go command would unpack it without hashing
+// it again if the tree went away. It passes if its bytes are attested, if they
+// are those that the snapshot saw for this very h1 (the sealer's word), or if its
+// content has the proven h1.
+func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
+	if j.zip == nil || j.at.tree == "" || p.zip && !j.strict {
+		return nil
+	}
+	if d, ok := j.index.claimed[j.v]; ok && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
+		return nil
+	}
+	if j.zipListing == nil {
+		if err := j.readZip(ctx); err != nil {
+			return err
+		}
+	}
+	if j.zipListing.H1() != p.h1 {
+		j.verdict(Mismatch, fmt.Sprintf("the zip holds other content than the unpacked tree, which is proven\non disk: %s   (%s)\nproven:  %s", j.zipListing.H1(), j.at.zip, p.h1), hintRefetch)
+		j.report.setDifferences(modhash.Diff(j.listing, j.zipListing))
+	}
+	return nil
+}
+
+// checkGoMod judges the .mod file, which decides what else is built. It must be
+// the one that the checksum database recorded, or else the go.mod of the proven
+// content.
+func (j *judgement) checkGoMod(p *proof) error {
+	if j.at.mod == "" {
+		return nil
+	}
+	got, err := j.readGoMod()
+	if err != nil || j.report.Status != Unchecked {
+		return err
+	}
+	if p.goMod != nil {
+		if got != *p.goMod {
+			j.goModDiffers(got, *p.goMod, "the checksum database's record")
+		}
+		return nil
+	}
+	want := j.goModOf(j.listing)
+	if got != want {
+		j.goModDiffers(got, want, "the go.mod in the proven content")
+	}
+	return nil
+}
+
+func (j *judgement) goModDiffers(got, want modhash.H1, by string) {
+	j.verdict(Mismatch, fmt.Sprintf("go.mod differs from the log\non disk: %s   (%s)\nlogged:  %s   (%s)", got, j.at.mod, want, by), hintRefetch)
+}
+
+func (j *judgement) readGoMod() (modhash.H1, error) {
+	data, err := readMod(j.at.mod)
+	if err != nil {
+		return modhash.H1{}, err
+	}
+	h := modhash.GoModH1(data)
+	j.goMod = &h
+	j.onDisk("go.mod", j.at.mod, h.String())
+	if read := j.m.GoModRead; read != "" && read != h.String() {
+		j.verdict(Mismatch, "go.mod changed while it was read: "+j.at.mod, "let nothing write to the module cache while it is verified")
+	}
+	return h, nil
+}
+
+// goModOf is the h1 of the go.mod that goes with proven content: the file
+// itself, or what the go command makes up for a module without one.
+func (j *judgement) goModOf(l *modhash.Listing) modhash.H1 {
+	if sum, ok := l.File("go.mod"); ok {
+		return modhash.GoModH1FromFileHash(sum)
+	}
+	return modhash.GoModH1FromFileHash(sha256.Sum256([]byte("module " + modfile.AutoQuote(j.v.Path) + "\n")))
+}
+
+// judgeGoModOnly judges a module of which the build reads nothing but go.mod.
+func (j *judgement) judgeGoModOnly() error {
+	if j.at.mod == "" {
+		j.verdict(NotOnDisk, "its go.mod is not in "+j.places.String(), "fetch it with go mod download where the network is, and carry it over")
+		return nil
+	}
+	got, err := j.readGoMod()
+	if err != nil || j.report.Status != Unchecked {
+		return err
+	}
+	p := &proof{}
+	record, e := j.index.record(j.v)
+	if e != nil {
+		p.seen, p.record = append(p.seen, e), e.Accepted
+		if p.record && got != record.GoMod {
+			j.publish(p)
+			j.goModDiffers(got, record.GoMod, fmt.Sprintf("%s, record %d", e.Log, e.Index))
+			return nil
+		}
+	}
+	if l := j.goMods[j.v]; l != nil {
+		p.h1 = l.H1()
+		for _, e := range j.index.signed(p.h1, "listing") {
+			p.seen, p.signed = append(p.seen, e), p.signed || e.Accepted
+		}
+		if want := j.goModOf(l); p.signed && got != want {
+			j.publish(p)
+			j.goModDiffers(got, want, "the go.mod in the signed listing")
+			return nil
+		}
+	}
+	j.publish(p)
+	if !j.policy.Require.Met(p.record, p.signed) {
+		j.refuse(p)
+		return nil
+	}
+	if j.checkGoSum(); j.report.Status == Unchecked {
+		j.verdict(Verified, "", "")
+	}
+	return nil
+}
+
+// checkGoSum compares what is proven with the project's own go.sum. The go
+// command would refuse a contradiction only if it had to download the module.
+func (j *judgement) checkGoSum() {
+	contradicts := func(sum, got, what string) bool {
+		if sum == "" || sum == got {
+			return false
+		}
+		j.verdict(Mismatch, fmt.Sprintf("go.sum contradicts the log\ngo.sum: %s   (%s)\nproven: %s", sum, what, got),
+			"find out who changed go.sum; go mod tidy on a trusted host writes it anew")
+		return true
+	}
+	if j.listing != nil && contradicts(j.m.Sum, j.listing.H1().String(), "content") {
+		return
+	}
+	if j.goMod != nil {
+		contradicts(j.m.GoModSum, j.goMod.String(), "go.mod")
+	}
+}
+
+// explainMismatches names the files that differ, with the listings of the
+// bundle: one whose digest is the proven h1 is proven itself.
+func explainMismatches(b *bundles.Bundle, modules []judged) error {
+	wanted := map[string][]*judged{}
+	for i := range modules {
+		if m := &modules[i]; m.want != (modhash.H1{}) && m.have != nil {
+			wanted[m.want.Hex()] = append(wanted[m.want.Hex()], m)
+		}
+	}
+	if len(wanted) == 0 || !b.Manifest.Listings {
+		return nil
+	}
+	return b.Listings(func(digest string, data []byte) error {
+		for _, m := range wanted[digest] {
+			if l, err := modhash.ParseListing(data); err == nil { // else it explains nothing
+				m.setDifferences(modhash.Diff(l, m.have))
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,257 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/modhash"
+	"github.com/modseal/modseal/internal/policy"
+)
+
+// moduleCheck is step 6: it hashes what the build would read of a module and
+// compares that with the evidence.
+type moduleCheck struct {
+	policy *policy.Policy
+	places places
+	hasher *modhash.Hasher
+	index  *index
+	strict bool                                // hash the content of zips whose unpacked tree is there too
+	goMods map[module.Version]*modhash.Listing // of modules of which only go.mod is read
+}
+
+// judgement is one module under way.
+type judgement struct {
+	*moduleCheck
+	m      gomod.Module
+	v      module.Version
+	report *ModuleReport
+
+	listing    *modhash.Listing // of what the compiler would read: the tree, else the zip
+	zip        *modhash.Digest  // of the zip, when there is one
+	zipListing *modhash.Listing // of the zip's content, once that was read
+	goMod      *modhash.H1      // of the .mod file, once that was read
+	at         place
+	want       modhash.H1 // the proven h1 that the content should have and has not
+}
+
+// check gives the module exactly one verdict. Its error is for ctx alone: a
+// module that can't be read gets a verdict that says so.
+func (c *moduleCheck) check(ctx context.Context, m gomod.Module) (judged, error) {
+	r := judged{ModuleReport: ModuleReport{Path: m.Path, Version: m.Version, GoModOnly: m.GoModOnly}}
+	j := &judgement{moduleCheck: c, m: m, v: module.Version{Path: m.Path, Version: m.Version}, report: &r.ModuleReport}
+	if m.Required != j.v {
+		r.Replaces = m.Required.String()
+	}
+	if m.LocalDir != "" {
+		j.local()
+	} else if err := j.judge(ctx); err != nil {
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		j.unreadable(err)
+	}
+	r.OK = r.Status == Verified || r.Status == Exempt || r.Status == Local && m.InTree && c.policy.AllowLocal
+	r.have, r.want = j.listing, j.want
+	return r, nil
+}
+
+// judged is a report with what can explain it.
+type judged struct {
+	ModuleReport
+	want modhash.H1       // the proven h1 that the content does not have; zero if there is none
+	have *modhash.Listing // what is on disk
+}
+
+func (j *judgement) local() {
+	r := j.report
+	r.Status, r.Dir, r.Replaces = Local, j.m.LocalDir, j.m.Required.String()
+	switch {
+	case !j.m.InTree:
+		r.Reason = "replaced by a directory outside of the source tree, which nothing vouches for"
+		r.Hint = "publish and attest it, or move it into the source tree"
+	case !j.policy.AllowLocal:
+		r.Reason = "replaced by a directory of the source tree, which the policy does not allow"
+	default:
+		r.Reason = "part of the source tree"
+	}
+}
+
+// unreadable judges content that can't be hashed as a module's.
+func (j *judgement) unreadable(err error) {
+	var refused *modhash.RefusedError
+	var irregular *gomod.NotRegularError
+	switch {
+	case errors.As(err, &refused):
+		j.verdict(Mismatch, "content is not that of a module: "+err.Error(), hintRefetch)
+	case errors.As(err, &irregular):
+		j.verdict(Mismatch, err.Error(), hintRefetch)
+	default:
+		j.verdict(NotOnDisk, "can't be read: "+err.Error(), "")
+	}
+}
+
+const hintRefetch = "remove it from the module cache and fetch it again; if it recurs, distrust where it comes from"
+
+func (j *judgement) verdict(s Status, reason, hint string) {
+	j.report.Status, j.report.Reason, j.report.Hint = s, reason, hint
+}
+
+func (j *judgement) onDisk(what, file, digest string) {
+	j.report.OnDisk = append(j.report.OnDisk, Content{What: what, File: file, Digest: digest})
+}
+
+// judge hashes and decides. An error means that content could not be hashed.
+func (j *judgement) judge(ctx context.Context) error {
+	var err error
+	if j.at, err = j.places.find(j.v); err != nil {
+		return err
+	}
+	if j.m.GoModOnly {
+		return j.judgeGoModOnly()
+	}
+	if err := j.hashContent(ctx); err != nil {
+		return err
+	}
+	if j.listing == nil {
+		j.verdict(NotOnDisk, "neither its zip nor its unpacked tree is in "+j.places.String(), "fetch it with go mod download where the network is, and carry it over")
+		return nil
+	}
+	proof, err := j.prove(ctx)
+	if err != nil || j.report.Status != Unchecked {
+		return err
+	}
+	if !j.policy.Require.Met(proof.record, proof.signed) {
+		j.refuse(proof)
+		return nil
+	}
+	if err := j.checkZipBeside(ctx, proof); err != nil || j.report.Status != Unchecked {
+		return err
+	}
+	if err := j.checkGoMod(proof); err != nil || j.report.Status != Unchecked {
+		return err
+	}
+	j.checkGoSum()
+	if j.report.Status == Unchecked {
+		j.verdict(Verified, "", "")
+	}
+	return nil
+}
+
+// hashContent hashes the tree if the go command would use it, else the zip.
+func (j *judgement) hashContent(ctx context.Context) error {
+	if j.at.tree != "" {
+		t, err := j.hasher.Tree(ctx, j.at.tree, j.v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(j.at.tree), err)
+		}
+		j.listing = t.Listing
+		j.onDisk("tree", j.at.tree, t.Listing.H1().String())
+		if j.at.zip == "" {
+			return nil
+		}
+		d, _, err := j.hasher.Digest(ctx, j.at.zip)
+		if err != nil {
+			return err
+		}
+		j.zip = &d
+		j.onDisk("zip", j.at.zip, "sha256:"+d.String())
+		return nil
+	}
+	if j.at.zip == "" {
+		return nil
+	}
+	if err := j.readZip(ctx); err != nil {
+		return err
+	}
+	j.listing = j.zipListing
+	j.onDisk("zip", j.at.zip, "sha256:"+j.zip.String())
+	return nil
+}
+
+// readZip hashes the zip's bytes and its content, in one reading.
+func (j *judgement) readZip(ctx context.Context) error {
+	z, err := j.hasher.Zip(ctx, j.at.zip, j.v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(j.at.zip), err)
+	}
+	j.zip, j.zipListing = &z.Digest, z.Listing
+	return nil
+}
+
+// proof is what the evidence proves of the content.
+type proof struct {
+	h1     modhash.H1
+	record bool              // a trusted checksum database recorded h1
+	goMod  *modhash.H1       // what it recorded for go.mod
+	signed bool              // a trusted signer logged h1, or the digest of a zip whose content has h1
+	zip    bool              // a trusted signer logged the digest of the zip
+	seen   []*EvidenceReport // all evidence that speaks of the module
+}
+
+// prove finds what is proven of the content's h1. A trusted record of another
+// h1 ends it with a mismatch, whatever else there is.
+func (j *judgement) prove(ctx context.Context) (*proof, error) {
+	p := &proof{h1: j.listing.H1()}
+	record, e := j.index.record(j.v)
+	if e != nil {
+		p.seen = append(p.seen, e)
+		if e.Accepted && record.H1 != p.h1 {
+			j.publish(p)
+			j.differs(record.H1, fmt.Sprintf("%s, record %d", e.Log, e.Index))
+			return p, nil
+		}
+		if p.record = e.Accepted; p.record {
+			p.goMod = &record.GoMod
+		}
+	}
+	for _, e := range j.index.signed(p.h1, "listing") {
+		p.seen = append(p.seen, e)
+		p.signed = p.signed || e.Accepted
+	}
+	if j.zip == nil {
+		j.publish(p)
+		return p, nil
+	}
+	for _, e := range j.index.signed(*j.zip, "zip") {
+		p.seen = append(p.seen, e)
+		p.zip = p.zip || e.Accepted
+	}
+	if p.zip && !p.signed {
+		// The signer vouched for the zip's bytes; what the compiler reads is
+		// proven by them only if it is the zip's content.
+		if j.zipListing == nil {
+			if err := j.readZip(ctx); err != nil {
+				return p, err
+			}
+		}
+		p.signed = j.zipListing.H1() == p.h1
+	}
+	j.publish(p)
+	return p, nil
+}
+
+func (j *judgement) publish(p *proof) {
+	j.report.Evidence = nil
+	for _, e := range p.seen {
+		j.report.Evidence = append(j.report.Evidence, *e)
+	}
+}
+
+// differs is the verdict on content whose h1 is not the proven one.
+func (j *judgement) differs(want modhash.H1, by string) {
+	j.want = want
+	j.verdict(Mismatch, fmt.Sprintf("content differs from the log\non disk: %s   (%s)\nlogged:  %s   (%s)",
+		j.listing.H1(), j.contentFile(), want, by), hintRefetch)
+}
+
+func (j *judgement) contentFile() string {
+	if j.at.tree != "" {
+		return j.at.tree
+	}
+	return j.at.zip
+}

@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/modseal/modseal/internal/modhash"
+)
+
+// Report says of every module of the dependency set what was found. It is the
+// same whatever format it is written in; docs/report.md describes its JSON.
+type Report struct {
+	OK      bool           `json:"ok"` // every module is verified, exempt or an allowed local
+	Bundle  BundleReport   `json:"bundle"`
+	Project ProjectReport  `json:"project"`
+	Policy  PolicyReport   `json:"policy"`
+	Logs    []LogReport    `json:"logs"`
+	Counts  map[string]int `json:"counts"` // by status; the sum is len(Modules)
+	Modules []ModuleReport `json:"modules"`
+}
+
+// BundleReport describes the bundle and who sealed it.
+type BundleReport struct {
+	File     string    `json:"file,omitempty"`
+	SHA256   string    `json:"sha256"`   // of payload.tar.zst, hex
+	Created  time.Time `json:"created"`  // as the sealer states it
+	SealedBy []string  `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
+}
+
+// ProjectReport says what was verified.
+type ProjectReport struct {
+	Dir      string `json:"dir"`
+	Module   string `json:"module"`
+	Go       string `json:"go,omitempty"`
+	ModCache string `json:"modcache,omitempty"` // where modules were read from
+	Zips     string `json:"zips,omitempty"`
+}
+
+// PolicyReport says by what rules.
+type PolicyReport struct {
+	Require string   `json:"require"`
+	Signers []string `json:"signers"`
+	SumDBs  []string `json:"sumdbs"`
+}
+
+// LogReport is the verdict on one log.
+type LogReport struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	LogID   string `json:"logID,omitempty"`
+	Entries int    `json:"entries"`
+	Size    uint64 `json:"size,omitempty"` // of the proven tree
+	Root    string `json:"root,omitempty"` // of the proven tree, hex
+	Proven  bool   `json:"proven"`         // signed by a trusted key, and all entries lead to its root
+	Problem string `json:"problem,omitempty"`
+}
+
+// ModuleReport is the verdict on one module.
+type ModuleReport struct {
+	Path      string `json:"path"`
+	Version   string `json:"version"`
+	Replaces  string `json:"replaces,omitempty"` // path@version that go.mod requires, if this replaces it
+	Dir       string `json:"dir,omitempty"`      // of a local module
+	Status    Status `json:"status"`
+	OK        bool   `json:"ok"` // whether the status lets the build go on
+	GoModOnly bool   `json:"goModOnly,omitempty"`
+
+	Reason      string           `json:"reason,omitempty"` // why, unless verified
+	Hint        string           `json:"hint,omitempty"`   // what to do
+	OnDisk      []Content        `json:"onDisk,omitempty"`
+	Evidence    []EvidenceReport `json:"evidence,omitempty"`
+	Differences []Difference     `json:"differences,omitempty"` // files that differ from the proven listing
+	MoreDiffs   int              `json:"moreDifferences,omitempty"`
+}
+
+// Content is something of the module that was hashed.
+type Content struct {
+	What   string `json:"what"` // zip, tree or go.mod
+	File   string `json:"file"`
+	Digest string `json:"digest"` // h1:..., or sha256:... of a zip's bytes
+}
+
+// EvidenceReport is one entry that speaks of the module.
+type EvidenceReport struct {
+	Log      string    `json:"log"`   // its name
+	Index    uint64    `json:"index"` // in the log; Rekor: over all shards
+	Of       string    `json:"of"`    // record, zip or listing
+	Digest   string    `json:"digest"`
+	Signer   string    `json:"signer,omitempty"` // as the policy names it, or as the entry does
+	Time     time.Time `json:"time,omitzero"`    // when the log says that it was logged
+	Accepted bool      `json:"accepted"`
+	Why      string    `json:"why,omitempty"` // not accepted
+	status   Status    // what a refusal makes of the module
+}
+
+// Difference is a file that is not as the listing has it.
+type Difference struct {
+	File string `json:"file"`
+	Kind string `json:"kind"` // changed, missing or extra
+}
+
+// maxDifferences is how many files a report names for one module.
+const maxDifferences = 20
+
+func (m *ModuleReport) setDifferences(changes []modhash.Change) {
+	for i, c := range changes {
+		if i == maxDifferences {
+			m.MoreDiffs = len(changes) - i
+			return
+		}
+		m.Differences = append(m.Differences, Difference{File: c.Name, Kind: fmt.Sprint(c.Kind)})
+	}
+}
+
+// finish counts, and decides whether all is well: only if there is a module,
+// each has a verdict, and each verdict lets the build go on.
+func (r *Report) finish() {
+	r.Counts = map[string]int{}
+	r.OK = len(r.Modules) > 0
+	for i := range r.Modules {
+		m := &r.Modules[i]
+		r.Counts[m.Status.String()]++
+		if !m.OK {
+			r.OK = false
+		}
+	}
+}

@@ -1,0 +1,244 @@
+// Package verify decides, without a network, whether the modules that a build
+// is about to use are those that transparency logs recorded and that somebody
+// the enclave trusts vouched for.
+//
+// Check runs the steps of the design, each on the result of the one before:
+//
+//  1. the enclave's side: policy, trust, and the dependency set of the project
+//     from its own files (package gomod), never the bundle's list;
+//  2. the bundle: frame, seal, limits, form (package bundles);
+//  3. a log at a time: checkpoint signature, multiproof to its root (logs.go);
+//  4. an entry at a time: what it says, who signed it and when (entries.go);
+//  5. a module at a time: hash what the build would read, compare it with the
+//     evidence, apply the policy (modules.go, decide.go);
+//  6. the report: every module of the set has exactly one verdict (report.go).
+//
+// Neither this package nor any of modseal's packages that it reaches opens a
+// network connection, starts a process or writes a file.
+package verify
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/modhash"
+	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/trust"
+)
+
+// The enclave's side, as other modules name it.
+type (
+	Policy   = policy.Policy  // what a module must have
+	Signer   = policy.Signer  // who may vouch for modules
+	Material = trust.Material // trusted keys of logs and authorities
+	World    = gomod.World    // what is read of the process environment
+)
+
+// Request says what to verify and by whose rules. Its zero value trusts nobody
+// and accepts nothing.
+type Request struct {
+	Dir      string // of the project: where the go command would be run
+	World    World  // for the go command's settings
+	Mod      string // overrides -mod of GOFLAGS: "mod" or "readonly"; "" does not
+	ModCache string // overrides GOMODCACHE
+	Zips     string // a directory of module zips, in place of a module cache
+
+	Bundle     io.ReaderAt // the *.modseal file
+	BundleSize int64       // bytes
+	BundleName string      // for the report alone
+
+	Seals               bundles.SealVerifier // who may seal bundles
+	InsecureIgnoreSeals bool                 // accept a bundle that nobody trusted sealed
+	Trust               *Material            // whose logs and certificates count
+	Policy              Policy
+
+	// HashZips hashes the content of every zip, also of those that no build reads
+	// because the module is unpacked beside them.
+	HashZips bool
+	Workers  int              // files hashed at once; 0 is a good number
+	Progress func(p Progress) // told of progress; may be called by many goroutines
+}
+
+// Progress is how far Check is.
+type Progress struct {
+	Bytes   int64 // hashed since the last call
+	Modules int   // finished since the last call
+	Total   int   // modules of the dependency set; set in the first call alone
+}
+
+// ErrNothing says that there is nothing to verify, which is not a pass.
+var ErrNothing = errors.New("the project needs no modules: there is nothing to verify")
+
+// Check verifies. An error means that there is no report: nothing could be
+// checked, or the bundle can't be trusted (then it matches bundles.ErrUnsealed,
+// ErrDamaged or ErrVersion). Whether modules passed is for Report.OK to say.
+func Check(ctx context.Context, r Request) (*Report, error) {
+	e, err := readEnclave(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.project.Modules) == 0 {
+		return nil, ErrNothing
+	}
+	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals})
+	if err != nil {
+		return nil, err
+	}
+	logs := proveLogs(b, r.Trust)
+	signers, err := newSignerCheck(&r.Policy, r.Trust)
+	if err != nil {
+		return nil, err
+	}
+	check := &moduleCheck{policy: &r.Policy, places: e.places, strict: r.HashZips, index: indexEntries(b, logs, signers)}
+	check.hasher = modhash.New(modhash.Options{Workers: r.Workers, Progress: func(n int64) { r.progress(Progress{Bytes: n}) }})
+	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
+		return nil, err
+	}
+	modules, err := r.checkAll(ctx, check, e.project.Modules)
+	if err != nil {
+		return nil, err
+	}
+	if err := explainMismatches(b, modules); err != nil {
+		return nil, err
+	}
+	return r.report(b, e, logs, modules)
+}
+
+func (r *Request) progress(p Progress) {
+	if r.Progress != nil {
+		r.Progress(p)
+	}
+}
+
+// enclave is what step 1 reads.
+type enclave struct {
+	project *gomod.Project
+	places  places
+}
+
+func readEnclave(r Request) (*enclave, error) {
+	if r.Trust == nil {
+		return nil, errors.New("no trust material")
+	}
+	env, err := gomod.ReadEnv(r.World)
+	if err != nil {
+		return nil, err
+	}
+	e := &enclave{}
+	load := gomod.Request{Dir: r.Dir, Env: env, Mod: r.Mod}
+	if r.Zips != "" {
+		e.places.dir = r.Zips
+		if e.places.zips, err = gomod.OpenZipDir(r.Zips); err != nil {
+			return nil, err
+		}
+		load.Zips = e.places.zips
+	} else {
+		if r.ModCache != "" {
+			e.places.cache.Root = r.ModCache
+		} else {
+			c, err := env.Cache()
+			if err != nil {
+				return nil, err
+			}
+			e.places.cache = *c
+		}
+		load.Cache = &e.places.cache
+	}
+	e.project, err = gomod.Load(load)
+	return e, err
+}
+
+// checkAll gives every module its verdict, in the order of the dependency set.
+func (r *Request) checkAll(ctx context.Context, c *moduleCheck, set []gomod.Module) ([]judged, error) {
+	r.progress(Progress{Total: len(set)})
+	out := make([]judged, len(set))
+	err := c.hasher.Each(ctx, len(set), func(ctx context.Context, i int) error {
+		m, err := c.check(ctx, set[i])
+		if m.want == (modhash.H1{}) {
+			m.have = nil // nothing to explain: let it go
+		}
+		out[i] = m
+		r.progress(Progress{Modules: 1})
+		return err
+	})
+	return out, err
+}
+
+// listingsOfGoModOnly reads the listings of modules of which the build reads
+// only go.mod: a signed listing proves that file too.
+func listingsOfGoModOnly(b *bundles.Bundle, set []gomod.Module) (map[module.Version]*modhash.Listing, error) {
+	wanted := map[module.Version]bool{}
+	for _, m := range set {
+		if m.GoModOnly && m.LocalDir == "" {
+			wanted[module.Version{Path: m.Path, Version: m.Version}] = true
+		}
+	}
+	if len(wanted) == 0 || !b.Manifest.Listings {
+		return nil, nil
+	}
+	digests := map[string]bool{}
+	for _, d := range b.Manifest.Modules {
+		if wanted[module.Version{Path: d.Path, Version: d.Version}] && d.Listing != "" {
+			digests[d.Listing] = true
+		}
+	}
+	out := map[module.Version]*modhash.Listing{}
+	err := b.Listings(func(digest string, data []byte) error {
+		if !digests[digest] {
+			return nil
+		}
+		l, err := modhash.ParseListing(data)
+		if err == nil && wanted[l.Module()] {
+			out[l.Module()] = l
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, modules []judged) (*Report, error) {
+	created, err := b.Manifest.CreatedAt()
+	if err != nil {
+		return nil, err
+	}
+	out := &Report{
+		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, SealedBy: []string{}},
+		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Zips: e.places.dir, ModCache: e.places.cache.Root},
+		Policy:  PolicyReport{Require: string(r.Policy.Require), Signers: []string{}, SumDBs: []string{}},
+		Logs:    []LogReport{},
+		Modules: make([]ModuleReport, len(modules)),
+	}
+	for _, s := range b.Seals {
+		out.Bundle.SealedBy = append(out.Bundle.SealedBy, s.By)
+	}
+	for _, s := range r.Policy.Signers {
+		out.Policy.Signers = append(out.Policy.Signers, s.Name)
+	}
+	for _, db := range r.Trust.SumDBs {
+		out.Policy.SumDBs = append(out.Policy.SumDBs, db.Name)
+	}
+	for i := range logs {
+		out.Logs = append(out.Logs, logs[i].report())
+	}
+	for i := range modules {
+		out.Modules[i] = modules[i].ModuleReport
+		if dir := out.Modules[i].Dir; dir != "" {
+			if rel, err := filepath.Rel(e.project.Dir, dir); err == nil && modules[i].OK {
+				out.Modules[i].Dir = rel
+			}
+		}
+	}
+	out.finish()
+	if n := len(out.Modules); n != len(e.project.Modules) {
+		return nil, fmt.Errorf("%d verdicts for %d modules", n, len(e.project.Modules))
+	}
+	return out, nil
+}
