@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/gob"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -47,22 +51,21 @@ func (p *picker) entries(ctx context.Context, digest [32]byte) ([]rekor.Entry, l
 	if err != nil {
 		return nil, leftOut{}, err
 	}
-	uuids, left := found.UUIDs, leftOut{more: found.More}
-	if len(uuids) > maxRetrieved || found.More {
+	look := found.UUIDs
+	if len(look) > maxRetrieved || found.More {
 		named, err := p.searchNamed(ctx, digest)
 		if err != nil {
 			return nil, leftOut{}, err
 		}
-		left.others += len(uuids) - maxRetrieved
-		uuids = append(named, uuids[:min(len(uuids), maxRetrieved)]...)
+		look = append(named, look[:min(len(look), maxRetrieved)]...)
 	}
-	all, err := p.retrieve(ctx, uuids)
+	all, err := p.retrieve(ctx, look)
 	if err != nil {
 		return nil, leftOut{}, err
 	}
-	kept, others, kinds := p.choose(all, digest)
-	left.others, left.kinds = max(0, left.others+others), left.kinds+kinds
-	return kept, left, nil
+	kept, kinds := p.choose(all, digest)
+	exist := max(len(found.UUIDs), len(all)) // the index may not give all that it has
+	return kept, leftOut{others: exist - len(kept) - kinds, kinds: kinds, more: found.More}, nil
 }
 
 // searchNamed asks the index for the entries of each named key and each exact
@@ -99,7 +102,7 @@ func (p *picker) retrieve(ctx context.Context, uuids []rekor.UUID) ([]rekor.Entr
 	var out []rekor.Entry
 	var ask []rekor.UUID
 	for _, u := range uuids {
-		if e, ok := p.cache.get(u); ok {
+		if e, ok := p.cache.get(u); ok && p.authentic(e) == nil {
 			out = append(out, e)
 		} else {
 			ask = append(ask, u)
@@ -111,6 +114,9 @@ func (p *picker) retrieve(ctx context.Context, uuids []rekor.UUID) ([]rekor.Entr
 			return nil, err
 		}
 		for _, e := range entries {
+			if err := p.authentic(e); err != nil {
+				return nil, fmt.Errorf("rekor: bad answer: entry %s: %w", e.UUID, err)
+			}
 			p.cache.put(e)
 		}
 		out = append(out, entries...)
@@ -119,8 +125,28 @@ func (p *picker) retrieve(ctx context.Context, uuids []rekor.UUID) ([]rekor.Entr
 	return out, nil
 }
 
+// authentic verifies what the log alone can sign: the checkpoint that the entry
+// is proven by, and the signed entry timestamp, which covers all of the entry
+// that the tree does not. What a server made up is not kept for another time.
+func (p *picker) authentic(e rekor.Entry) error {
+	if _, err := p.Trust.OpenRekorV1(e.LogID, e.Checkpoint); err != nil {
+		return err
+	}
+	key, ok := p.Trust.Sigstore.RekorLogs()[hex.EncodeToString(e.LogID[:])].PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return errors.New("the log's key is not an ECDSA key")
+	}
+	// RFC 8785 JSON, as Rekor signs it
+	signed := sha256.Sum256(fmt.Appendf(nil, `{"body":"%s","integratedTime":%d,"logID":"%x","logIndex":%d}`,
+		base64.StdEncoding.EncodeToString(e.Body), e.IntegratedTime, e.LogID, e.LogIndex))
+	if !ecdsa.VerifyASN1(key, signed[:], e.SET) {
+		return errors.New("its signed entry timestamp does not verify")
+	}
+	return nil
+}
+
 // choose keeps the entries of named signers, and the oldest few of others.
-func (p *picker) choose(all []rekor.Entry, digest [32]byte) (kept []rekor.Entry, others, kinds int) {
+func (p *picker) choose(all []rekor.Entry, digest [32]byte) (kept []rekor.Entry, kinds int) {
 	spare := p.Others
 	for _, e := range all {
 		h, err := evidence.ParseHashedRekord(e.Body)
@@ -132,11 +158,9 @@ func (p *picker) choose(all []rekor.Entry, digest [32]byte) (kept []rekor.Entry,
 		case spare > 0:
 			spare--
 			kept = append(kept, e)
-		default:
-			others++
 		}
 	}
-	return kept, others, kinds
+	return kept, kinds
 }
 
 // named tells whether an entry claims to be by a signer that was named. What it

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // RekorCommand is the import path of the command that runs Rekor.
@@ -84,7 +85,7 @@ func buildRekor(ctx context.Context, opts BuildOptions) (binary string, err erro
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(dir, "lock"))
+	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return "", err
 	}
@@ -113,6 +114,7 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) (s
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), env...)
+	cmd.WaitDelay = time.Second // a compiler may hold on to the output after the go command is killed
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -102,6 +102,13 @@ func TestStartErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	path := func(name string) string {
+		p, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
@@ -109,8 +116,8 @@ func TestStartErrors(t *testing.T) {
 		want string
 	}{
 		{"no such binary", t.Context(), stack.Options{Binary: "/no/such/binary"}, "no such file"},
-		{"ends without a word", t.Context(), stack.Options{Binary: "/bin/true"}, "ended before it was ready"},
-		{"answers something else", t.Context(), stack.Options{Binary: "/bin/echo"}, "invalid character"},
+		{"ends without a word", t.Context(), stack.Options{Binary: path("true")}, "ended before it was ready"},
+		{"answers something else", t.Context(), stack.Options{Binary: path("echo")}, "invalid character"},
 		{"broken key", t.Context(), stack.Options{Binary: binary, Dir: broken}, "rekor.key: not PEM"},
 		{"cancelled", cancelled, stack.Options{Binary: binary}, "context canceled"},
 	} {

@@ -97,7 +97,8 @@ func Start(ctx context.Context, opts Options) (*Rekor, error) {
 	rekor.LogPath = filepath.Join(opts.Dir, LogName)
 	if err := rekor.start(ctx, binary, opts); err != nil {
 		err = fmt.Errorf("start rekor: %w\n%s", err, tail(rekor.LogPath))
-		return nil, errors.Join(err, rekor.Close())
+		rekor.Close() // what is of interest is in err
+		return nil, err
 	}
 	return rekor, nil
 }

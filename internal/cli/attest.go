@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/mod/module"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/modseal/modseal/internal/attest"
 	"github.com/modseal/modseal/internal/fetch"
@@ -29,6 +31,9 @@ type attestCommand struct {
 	Output string `short:"o" default:"attestations" placeholder:"DIR" help:"Folder for the Sigstore bundles (default ${default})."`
 	Quiet  bool   `short:"q" help:"No progress."`
 }
+
+// attestAtOnce is how many modules are attested at the same time.
+const attestAtOnce = 8
 
 // Run is modseal attest.
 func (c *attestCommand) Run(ctx context.Context, p *Process) error {
@@ -61,23 +66,31 @@ func (c *attestCommand) Run(ctx context.Context, p *Process) error {
 	ui.phase(snapshot.Phase{Name: "attest modules", Total: int64(len(modules)), Unit: "modules"})
 	defer ui.end()
 	h := modhash.New(modhash.Options{})
-	logged, known := 0, 0
+	var logged, known atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(attestAtOnce)
 	for _, m := range modules {
-		done, err := c.attest(ctx, p, a, h, cache, m)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m, err)
-		}
-		for _, d := range done {
-			if d.Existed {
-				known++
-			} else {
-				logged++
+		g.Go(func() error {
+			done, err := c.attest(gctx, p, a, h, cache, m)
+			if err != nil {
+				return fmt.Errorf("%s: %w", m, err)
 			}
-		}
-		ui.count(1)
+			for _, d := range done {
+				if d.Existed {
+					known.Add(1)
+				} else {
+					logged.Add(1)
+				}
+			}
+			ui.count(1)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	ui.phase(snapshot.Phase{Name: "attest modules", Done: fmt.Sprintf("%d modules", len(modules))})
-	fmt.Fprintf(p.Stdout, "%d modules attested: %d new entries in %s, %d were there; Sigstore bundles in %s\n", len(modules), logged, c.RekorURL, known, c.Output)
+	fmt.Fprintf(p.Stdout, "%d modules attested: %d new entries in %s, %d were there; Sigstore bundles in %s\n", len(modules), logged.Load(), c.RekorURL, known.Load(), c.Output)
 	return nil
 }
 

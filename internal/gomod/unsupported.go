@@ -91,7 +91,7 @@ func refuseVendor(mod, root, goVersion string) error {
 		return nil
 	}
 	vendor := filepath.Join(root, "vendor")
-	if info, err := os.Stat(vendor); err != nil || info == nil {
+	if info, err := os.Stat(vendor); err != nil || !info.IsDir() {
 		return nil
 	}
 	workspace, readErr := workspaceVendor(filepath.Join(vendor, "modules.txt"))

@@ -79,9 +79,12 @@ func (p *problems) add(path, problem string, err error) {
 	e := &ContentError{Path: path, Problem: problem, Err: err}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, _ := slices.BinarySearchFunc(p.list, e, func(a, b *ContentError) int {
+	at, known := slices.BinarySearchFunc(p.list, e, func(a, b *ContentError) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Problem, b.Problem))
 	})
+	if known {
+		return
+	}
 	p.list = slices.Insert(p.list, at, e)
 	if len(p.list) > maxProblems {
 		p.list = p.list[:maxProblems]

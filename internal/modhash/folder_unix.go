@@ -1,4 +1,4 @@
-//go:build unix && !aix
+//go:build unix
 
 package modhash
 
@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,15 +22,11 @@ type unixFolder struct {
 const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 
 func openFolder(dir string) (folder, error) {
-	if dir == "" {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: unix.ENOENT}
+	f, err := openFolderAt(unix.AT_FDCWD, dir)
+	if _, ok := err.(unix.Errno); ok {
+		err = &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	// With a separator at the end, the link would not be the last element of the path, and followed.
-	f, err := openFolderAt(unix.AT_FDCWD, filepath.Clean(dir))
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
-	}
-	return f, nil
+	return f, err
 }
 
 func (f *unixFolder) child(name string) (folder, error) { return openFolderAt(f.fd, name) }
@@ -134,5 +129,5 @@ func changeTime(f *os.File) int64 {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0
 	}
-	return st.Ctim.Nano()
+	return int64(st.Ctim.Sec)*1e9 + int64(st.Ctim.Nsec)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,7 +136,11 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 		return nil, err
 	}
 	defer h.release(w)
-	root, err := h.open(dir)
+	if dir == "" {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+	}
+	// With a separator at its end, a symbolic link would be followed.
+	root, err := h.open(filepath.Clean(dir))
 	if errors.Is(err, errSymlink) || errors.Is(err, errNotFolder) {
 		return nil, refuse(m, &ContentError{Problem: "the tree itself: " + err.Error()})
 	}

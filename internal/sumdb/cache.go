@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -16,7 +18,7 @@ import (
 const maxCached = maxLookup
 
 // cache keeps answers in files, named like the paths they were had from. Only
-// what can't change is kept: records and full tiles, beside the newest head. A
+// what can't change is kept, records and tiles, beside the newest head. A
 // file appears under its name when it is complete, but a crash or a stranger
 // may damage it all the same, so that readers take nothing on trust. Trouble
 // with a cache is never an error: without it there are more requests.
@@ -85,9 +87,31 @@ func (c *cache) write(name string, data []byte) {
 	}
 }
 
+// writeAlone replaces a file of our own, and removes all others of its folder.
+func (c *cache) writeAlone(name string, data []byte) {
+	c.write(name, data)
+	root := c.own()
+	if root == nil {
+		return
+	}
+	dir := filepath.FromSlash(path.Dir(name))
+	list, err := fs.ReadDir(root.FS(), path.Dir(name))
+	if err != nil {
+		return
+	}
+	for _, file := range list {
+		if file.Name() != path.Base(name) && !strings.HasPrefix(file.Name(), tempPrefix) {
+			root.Remove(filepath.Join(dir, file.Name()))
+		}
+	}
+}
+
+// tempPrefix begins the names of files that aren't complete yet.
+const tempPrefix = ".new-"
+
 func writeFile(root *os.Root, name string, data []byte) error {
 	dir := path.Dir(name)
-	temp := filepath.FromSlash(dir + "/.new-" + rand.Text())
+	temp := filepath.FromSlash(dir + "/" + tempPrefix + rand.Text())
 	if err := root.MkdirAll(filepath.FromSlash(dir), 0o777); err != nil {
 		return err
 	}

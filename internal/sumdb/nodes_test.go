@@ -135,14 +135,26 @@ func TestMultiproof(t *testing.T) {
 		t.Errorf("%d tiles in memory", held)
 	}
 
-	// The next run asks for tiles that aren't full only.
+	// The next run asks for nothing, until the tree has grown.
 	db.took()
 	c = db.client(Options{CacheDir: dir})
 	if _, err := merkle.BuildMultiproof(tree, indexes, c.Nodes(background(), tree)); err != nil {
 		t.Fatal(err)
 	}
-	if took := db.took(); len(took) != 4 || count(took, ".p/") != 3 || count(took, "/latest") != 1 {
+	if took := db.took(); len(took) != 0 {
 		t.Errorf("requests %q", took)
+	}
+	db.grow(size + 1)
+	tree = db.head().Tree
+	c = db.client(Options{CacheDir: dir})
+	if _, err := merkle.BuildMultiproof(tree, indexes, c.Nodes(background(), tree)); err != nil {
+		t.Fatal(err)
+	}
+	if took := db.took(); len(took) != 2 || count(took, "/tile/8/0/781.p/65") != 1 || count(took, "/latest") != 1 {
+		t.Errorf("requests %q", took)
+	}
+	if list, err := os.ReadDir(filepath.Join(dir, testName, "tile/8/0/781.p")); err != nil || len(list) != 1 || list[0].Name() != "65" {
+		t.Errorf("tiles kept beside the newest: %v, %v", list, err)
 	}
 }
 

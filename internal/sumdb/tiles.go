@@ -75,9 +75,11 @@ func (r *tileReader) SaveTiles(tiles []tlog.Tile, data [][]byte) {
 		switch r.origin[t] {
 		case fromNetwork:
 			c.stats.tiles.Add(1)
-			// A tile that isn't full is of one head only.
+			// A tile that isn't full is of one head. The newest will do.
 			if t.W == tileWidth {
 				c.cache.write(t.Path(), data[i])
+			} else {
+				c.cache.writeAlone(t.Path(), data[i])
 			}
 		case fromCache:
 			c.stats.cachedTiles.Add(1)

@@ -77,8 +77,8 @@ func startRekor(cfg rekorConfig) (base string, err error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// configureRekor sets what rekor-server takes from its flags. Settings left out are zero, which is their default but
-// for those here.
+// configureRekor sets what rekor-server takes from its flags. What is left out is off, empty or unlimited; among the
+// signing algorithms of entries, empty is all.
 func configureRekor(cfg rekorConfig) error {
 	settings := map[string]any{
 		"rekor_server.hostname":         cfg.hostname,
