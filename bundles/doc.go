@@ -31,24 +31,6 @@ var (
 	ErrVersion = errors.New("unknown bundle format")
 )
 
-// Limits of the format. Each is the largest value that is accepted.
-const (
-	MaxSeals      = 16        // seals in a bundle
-	MaxSeal       = 256 << 10 // bytes of one seal
-	MaxPayload    = 8<<30 - 1 // bytes of payload.tar.zst (what ustar can say)
-	MaxManifest   = 128 << 20 // bytes of manifest.json
-	MaxLogs       = 256       // logs in a bundle
-	MaxModules    = 1 << 20   // modules in a bundle
-	MaxCheckpoint = 64 << 10  // bytes of a checkpoint
-	MaxMultiproof = 512 << 20 // bytes of a multiproof
-	MaxEntry      = 1 << 20   // bytes of one line of entries.jsonl
-	MaxEntries    = 512 << 20 // bytes of one entries.jsonl
-	MaxLogBytes   = 1 << 30   // bytes of all files of all logs together
-	MaxListing    = 64 << 20  // bytes of one listing
-
-	maxWindow = 8 << 20 // bytes of history that a zstd frame may ask for
-)
-
 // Names inside the two archives.
 const (
 	PayloadName  = "payload.tar.zst"

@@ -1,9 +1,11 @@
 package bundles
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/modseal/modseal/merkle"
@@ -29,6 +31,9 @@ type Entry struct {
 	SET            []byte `json:"set,omitempty"`            // signed entry timestamp
 }
 
+// minEntry is the fewest bytes that an entry has in entries.jsonl.
+const minEntry = int64(len(`{"index":0,"leaf":""}` + "\n"))
+
 // LeafHash is the entry's hash in the tree.
 func (e *Entry) LeafHash() merkle.Hash { return merkle.LeafHash([]byte(e.Leaf)) }
 
@@ -41,10 +46,19 @@ func (l *Log) LeafHashes() []merkle.Hash {
 	return h
 }
 
+// Entry finds the entry with this index.
+func (l *Log) Entry(index uint64) (*Entry, bool) {
+	i, ok := slices.BinarySearchFunc(l.Entries, index, func(e Entry, index uint64) int { return cmp.Compare(e.Index, index) })
+	if !ok {
+		return nil, false
+	}
+	return &l.Entries[i], true
+}
+
 // check demands that entries and multiproof speak of the same indexes.
 func (l *Log) check() error {
-	if len(l.Checkpoint) == 0 || len(l.Checkpoint) > MaxCheckpoint {
-		return fmt.Errorf("%w: log %.60q: checkpoint of %d bytes", ErrDamaged, l.Name, len(l.Checkpoint))
+	if len(l.Checkpoint) == 0 {
+		return fmt.Errorf("%w: log %.60q: empty checkpoint", ErrDamaged, l.Name)
 	}
 	if l.Proof == nil || len(l.Entries) == 0 || len(l.Entries) != len(l.Proof.Indexes) {
 		return fmt.Errorf("%w: log %.60q: entries and multiproof differ in number", ErrDamaged, l.Name)
@@ -64,7 +78,7 @@ func (l *Log) check() error {
 	return nil
 }
 
-func (l *Log) encodeEntries() ([]byte, error) {
+func (l *Log) encodeEntries(lim limits) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range l.Entries {
 		e := &l.Entries[i]
@@ -75,40 +89,41 @@ func (l *Log) encodeEntries() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(line) > MaxEntry {
-			return nil, fmt.Errorf("log %q: entry %d has %d bytes (at most %d)", l.Name, e.Index, len(line), MaxEntry)
+		if err := over(fmt.Sprintf("log %q: entry %d", l.Name, e.Index), int64(len(line)), lim.entry, "bytes"); err != nil {
+			return nil, err
 		}
 		b.Write(line)
 	}
 	return b.Bytes(), nil
 }
 
-func decodeEntries(b []byte) ([]Entry, error) {
-	entries := make([]Entry, 0, bytes.Count(b, []byte("\n")))
-	s := bufio.NewScanner(bytes.NewReader(b))
-	s.Buffer(nil, MaxEntry)
-	s.Split(scanWholeLines)
-	for s.Scan() {
-		var e Entry
-		if err := decodeJSON(s.Bytes(), &e, ""); err != nil {
+func decodeEntries(b []byte, lim limits) ([]Entry, error) {
+	n := int64(bytes.Count(b, []byte("\n")))
+	if err := over("entries.jsonl", n, int64(lim.leaves), "lines"); err != nil {
+		return nil, err
+	}
+	entries := make([]Entry, 0, min(n, int64(len(b))/minEntry)) // memory for those that can be there
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 { // else its encoding differs
+			line = b[:i+1]
+		}
+		b = b[len(line):]
+		e, err := decodeEntry(line, lim)
+		if err != nil {
 			return nil, fmt.Errorf("%w: entries.jsonl: line %d: %w", ErrDamaged, len(entries)+1, err)
 		}
 		entries = append(entries, e)
 	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("%w: entries.jsonl: line %d: %w", ErrDamaged, len(entries)+1, err)
-	}
 	return entries, nil
 }
 
-// scanWholeLines is a bufio.SplitFunc whose tokens end in their newline; the
-// last line may lack one, and then fails to compare with its encoding.
-func scanWholeLines(data []byte, atEOF bool) (int, []byte, error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i+1], nil
+func decodeEntry(line []byte, lim limits) (e Entry, err error) {
+	if err := over("entry", int64(len(line)), lim.entry, "bytes"); err != nil {
+		return e, err
 	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, err
 	}
-	return 0, nil, nil
+	return e, checkEncoding(e, "", line)
 }

@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/mod/module"
 )
@@ -81,62 +83,57 @@ func (m *Manifest) CreatedAt() (time.Time, error) {
 	return t, nil
 }
 
-func (m *Manifest) encode() ([]byte, error) {
-	if err := m.check(); err != nil {
+func (m *Manifest) encode(lim limits) ([]byte, error) {
+	if err := m.check(lim); err != nil {
 		return nil, err
 	}
-	return encodeJSON(m, " ")
-}
-
-// encodeJSON is the one encoding of JSON in a bundle: Go's, without HTML
-// escapes, indented or on one line, one newline at the end.
-func encodeJSON(v any, indent string) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
-}
-
-// decodeJSON decodes b into v and demands that v encodes to b again, which
-// leaves no room for duplicate or unknown keys, other spellings of keys and
-// numbers, or trailing data.
-func decodeJSON(b []byte, v any, indent string) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	again, err := encodeJSON(v, indent)
+	b, err := encodeJSON(m, " ")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !bytes.Equal(again, b) {
-		return fmt.Errorf("not in its canonical encoding")
-	}
-	return nil
+	return b, over(ManifestName, int64(len(b)), lim.manifest, "bytes")
 }
 
-func decodeManifest(b []byte) (*Manifest, error) {
-	var version struct {
-		MediaType string `json:"mediaType"`
+func decodeManifest(b []byte, lim limits) (*Manifest, error) {
+	m, err := readManifest(b, lim)
+	if err == nil {
+		err = checkEncoding(m, " ", b)
 	}
-	if err := json.Unmarshal(b, &version); err == nil && version.MediaType != MediaType {
-		return nil, fmt.Errorf("%w %.100q (this version reads %s)", ErrVersion, version.MediaType, MediaType)
+	if err == nil {
+		err = m.check(lim)
 	}
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, ErrVersion), errors.Is(err, ErrDamaged):
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: manifest: %w", ErrDamaged, err)
+}
+
+// readManifest reads the members. Order, uniqueness and encoding remain to be
+// checked.
+func readManifest(b []byte, lim limits) (*Manifest, error) {
 	var m Manifest
-	if err := decodeJSON(b, &m, " "); err != nil {
-		return nil, fmt.Errorf("%w: manifest: %w", ErrDamaged, err)
+	r := &manifestReader{d: json.NewDecoder(bytes.NewReader(b))}
+	r.token(json.Delim('{'))
+	r.member("mediaType", &m.MediaType)
+	if r.err == nil && m.MediaType != MediaType {
+		return nil, fmt.Errorf("%w %.100q (this version reads %s)", ErrVersion, m.MediaType, MediaType)
 	}
-	return &m, m.check()
+	r.member("created", &m.Created)
+	r.member("project", &m.Project)
+	m.Logs = readList(r, "logs", lim.logs, lim.module, (*LogInfo).check)
+	m.Modules = readList(r, "modules", lim.modules, lim.module, func(d *Module) error { return d.check(len(m.Logs)) })
+	r.member("listings", &m.Listings)
+	m.Files = readList(r, "files", lim.logs*len(logFiles(lim)), lim.module, func(*File) error { return nil })
+	r.token(json.Delim('}'))
+	return &m, r.err
 }
 
 // check demands order, uniqueness and ranges. What a module's entries refer to
 // is checked by checkRefs, when the logs are known.
-func (m *Manifest) check() error {
+func (m *Manifest) check(lim limits) error {
 	bad := func(format string, a ...any) error {
 		return fmt.Errorf("%w: manifest: %s", ErrDamaged, fmt.Sprintf(format, a...))
 	}
@@ -146,36 +143,35 @@ func (m *Manifest) check() error {
 	if _, err := m.CreatedAt(); err != nil {
 		return err
 	}
-	if m.Logs == nil || m.Modules == nil || m.Files == nil {
-		return bad("a list is null")
+	if !utf8.ValidString(m.Project.Module) || !utf8.ValidString(m.Project.Go) {
+		return bad("project %.60q with go %.60q is not UTF-8", m.Project.Module, m.Project.Go)
 	}
-	if len(m.Logs) > MaxLogs || len(m.Modules) > MaxModules {
-		return bad("%d logs and %d modules (at most %d and %d)", len(m.Logs), len(m.Modules), MaxLogs, MaxModules)
-	}
-	if !strictlySorted(m.Logs, compareLogs) {
-		return bad("logs are not sorted, or one is there twice")
+	if len(m.Logs) > lim.logs || len(m.Modules) > lim.modules {
+		return bad("%d logs and %d modules (at most %d and %d)", len(m.Logs), len(m.Modules), lim.logs, lim.modules)
 	}
 	for _, l := range m.Logs {
 		if err := l.check(); err != nil {
 			return bad("%v", err)
 		}
 	}
-	if !strictlySorted(m.Modules, CompareModules) {
-		return bad("modules are not sorted, or one is there twice")
-	}
 	for _, d := range m.Modules {
 		if err := d.check(len(m.Logs)); err != nil {
 			return bad("%v", err)
 		}
 	}
-	if !strictlySorted(m.Files, compareFiles) {
+	switch {
+	case !strictlySorted(m.Logs, compareLogs):
+		return bad("logs are not sorted, or one is there twice")
+	case !strictlySorted(m.Modules, CompareModules):
+		return bad("modules are not sorted, or one is there twice")
+	case !strictlySorted(m.Files, compareFiles):
 		return bad("files are not sorted, or one is there twice")
 	}
 	return nil
 }
 
 func (l *LogInfo) check() error {
-	if l.Name == "" || len(l.Name) > 512 || strings.ContainsFunc(l.Name, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if l.Name == "" || len(l.Name) > 512 || !utf8.ValidString(l.Name) || strings.ContainsFunc(l.Name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return fmt.Errorf("log name %.60q", l.Name)
 	}
 	switch l.Kind {
@@ -194,8 +190,8 @@ func (l *LogInfo) check() error {
 }
 
 func (d *Module) check(logs int) error {
-	if err := module.Check(d.Path, d.Version); err != nil {
-		return err
+	if module.Check(d.Path, d.Version) != nil || module.CanonicalVersion(d.Version) != d.Version { // an error of Check has hostile text as it is
+		return fmt.Errorf("%.200q is not a module version", d.Path+"@"+d.Version)
 	}
 	if (d.Zip != "" && !isHex(d.Zip)) || (d.Listing != "" && !isHex(d.Listing)) {
 		return fmt.Errorf("%s@%s: digest is not 64 lower-case hex digits", d.Path, d.Version)
@@ -214,15 +210,47 @@ func (d *Module) check(logs int) error {
 	return nil
 }
 
-// Sort brings logs, modules and each module's entries into the order that the
-// format demands. It does not renumber the logs that entries refer to: order the
-// logs before entries refer to them.
+// checkRefs demands that what modules refer to is there.
+func (m *Manifest) checkRefs(logs []Log) error {
+	for _, d := range m.Modules {
+		for _, r := range d.Entries {
+			if r.Log < 0 || r.Log >= len(logs) {
+				return fmt.Errorf("%w: manifest: %s@%s refers to log %d of %d", ErrDamaged, d.Path, d.Version, r.Log, len(logs))
+			}
+			if _, ok := logs[r.Log].Entry(r.Index); !ok {
+				return fmt.Errorf("%w: manifest: %s@%s refers to entry %d of log %d, which is not there", ErrDamaged, d.Path, d.Version, r.Index, r.Log)
+			}
+		}
+	}
+	return nil
+}
+
+// listingDigests are the names of the files in listings/: sorted, each once.
+func (m *Manifest) listingDigests() []string {
+	var d []string
+	if !m.Listings {
+		return nil
+	}
+	for _, mod := range m.Modules {
+		if mod.Listing != "" {
+			d = append(d, mod.Listing)
+		}
+	}
+	slices.Sort(d)
+	return slices.Compact(d)
+}
+
+// Sort brings modules and each module's entries into the order that the format
+// demands. Logs it leaves alone, because entries refer to them by their place:
+// order the logs before entries refer to them.
 func (m *Manifest) Sort() {
 	slices.SortFunc(m.Modules, CompareModules)
 	for _, d := range m.Modules {
 		slices.SortFunc(d.Entries, compareRefs)
 	}
 }
+
+func (m *Manifest) sortFiles() { slices.SortFunc(m.Files, compareFiles) }
 
 func compareLogs(a, b LogInfo) int {
 	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.LogID, b.LogID))
@@ -236,15 +264,7 @@ func CompareModules(a, b Module) int {
 func compareFiles(a, b File) int { return strings.Compare(a.Name, b.Name) }
 
 func compareRefs(a, b Ref) int {
-	switch {
-	case a.Log != b.Log:
-		return a.Log - b.Log
-	case a.Index < b.Index:
-		return -1
-	case a.Index > b.Index:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(a.Log, b.Log), cmp.Compare(a.Index, b.Index))
 }
 
 func strictlySorted[T any](s []T, compare func(a, b T) int) bool {

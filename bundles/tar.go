@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+// block is the unit of a tar archive, in bytes.
+const block = 512
+
+// roundUp is where the next block begins.
+func roundUp(n int64) int64 { return (n + block - 1) / block * block }
+
 // The one form that a file has in either archive: POSIX ustar, a regular file,
 // mode 0644, owner 0:0, time 0.
 func header(name string, size int64) *tar.Header {
@@ -27,9 +33,9 @@ func writeFile(w *tar.Writer, name string, data []byte) error {
 // in the canonical form: the first byte that differs ends it. So there is
 // nothing in an accepted archive that a canonicalReader does not hand out.
 type canonicalReader struct {
-	raw     io.Reader     // the archive; what is read from it is also in unmatched
+	raw     io.Reader     // the archive; what is read from it is also in pending
 	in      *tar.Reader   // over raw
-	out     *tar.Writer   // into compare
+	out     *tar.Writer   // into compareWriter
 	pending *bytes.Buffer // read, not yet written again
 }
 
@@ -61,29 +67,40 @@ func (c *canonicalReader) next() (name string, size int64, err error) {
 	}
 	h, err := c.in.Next()
 	if err == io.EOF {
-		if err := c.out.Close(); err != nil {
-			return "", 0, err
-		}
-		if n, err := c.raw.Read(make([]byte, 1)); n != 0 || (err != nil && err != io.EOF) {
-			return "", 0, cmpErr(err, errNotCanonical)
-		}
-		return "", 0, io.EOF
+		return "", 0, c.end()
 	}
 	if err != nil {
 		return "", 0, damaged(err)
 	}
 	if err := c.out.WriteHeader(header(h.Name, h.Size)); err != nil {
 		if !errors.Is(err, ErrDamaged) {
-			err = fmt.Errorf("%w: %w", errNotCanonical, err)
+			err = fmt.Errorf("%w: %w", errNotCanonical, err) // it has no canonical form
 		}
 		return "", 0, err
 	}
 	return h.Name, h.Size, nil
 }
 
+// end checks what the tar reader took for the end.
+func (c *canonicalReader) end() error {
+	if err := c.out.Close(); err != nil {
+		return damaged(err)
+	}
+	switch _, err := io.ReadFull(c.raw, make([]byte, 1)); {
+	case err == nil || c.pending.Len() > 0:
+		return errNotCanonical
+	case err != io.EOF:
+		return damaged(err)
+	}
+	return io.EOF
+}
+
+// maxRead bounds what one Read can put into pending, in bytes.
+const maxRead = 64 << 10
+
 // Read reads the file that next went to.
 func (c *canonicalReader) Read(p []byte) (int, error) {
-	n, err := c.in.Read(p)
+	n, err := c.in.Read(p[:min(len(p), maxRead)])
 	if n > 0 {
 		if _, err := c.out.Write(p[:n]); err != nil {
 			return 0, damaged(err)
@@ -102,11 +119,4 @@ func damaged(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrDamaged, err)
-}
-
-func cmpErr(err, other error) error {
-	if err != nil && err != io.EOF {
-		return damaged(err)
-	}
-	return other
 }

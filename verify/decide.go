@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 
@@ -24,8 +26,12 @@ func (j *judgement) refuse(p *proof) {
 		p.seen = append(p.seen, elsewhere...)
 		j.publish(p)
 	}
+	slices.SortStableFunc(elsewhere, func(a, b *EvidenceReport) int { return strings.Compare(a.Of, b.Of) }) // listing before zip
 	for _, e := range elsewhere {
 		if e.Accepted {
+			if e.Of == "listing" {
+				j.want = e.sum
+			}
 			j.verdict(Mismatch, fmt.Sprintf("content differs from what was signed\non disk: sha256:%x   (listing of %s)\nsigned:  %s   (%s by %s, %s, entry %d)",
 				p.h1[:], j.contentFile(), e.Digest, e.Of, e.Signer, e.Log, e.Index), hintRefetch)
 			return
@@ -44,7 +50,7 @@ func (j *judgement) refuse(p *proof) {
 	for _, status := range []Status{Invalid, NotAllowed} {
 		for _, e := range p.seen {
 			if !e.Accepted && e.status == status {
-				j.verdict(status, e.Why, "")
+				j.verdict(status, e.Why, e.hint)
 				return
 			}
 		}

@@ -85,6 +85,7 @@ func (x *index) record(m module.Version) (*evidence.Record, *EvidenceReport) {
 	}
 	e := &EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: "record", Digest: r.H1.String()}
 	if e.Why, e.status = ref.log.refusal(); e.Why != "" {
+		e.hint = ref.log.hint()
 		return &r, e
 	}
 	e.Accepted = true
@@ -100,6 +101,17 @@ func (l *provenLog) refusal() (string, Status) {
 		return fmt.Sprintf("log %q is not trusted here", l.Name), NotAllowed
 	}
 	return fmt.Sprintf("log %q does not verify: %v", l.Name, l.err), Invalid
+}
+
+// hint says what would make the log count.
+func (l *provenLog) hint() string {
+	switch {
+	case !l.untrusted():
+		return ""
+	case l.Kind == bundles.SumDB:
+		return "if you trust this checksum database, name it with --sumdb"
+	}
+	return "if you trust this log, give its key with --rekor-public-key, or --trusted-root"
 }
 
 // signed judges all entries over a digest. What says what was signed: "zip" or
@@ -153,11 +165,12 @@ type signerCheck struct {
 
 type signerResult struct {
 	once   sync.Once
-	digest string
+	digest [32]byte
 	signer string
 	time   time.Time
 	status Status // Verified if it counts
 	why    string // it does not
+	hint   string // what would make it count
 }
 
 func (r *signerResult) refuse(s Status, format string, a ...any) {
@@ -186,8 +199,8 @@ func (s *signerCheck) check(ref entryRef, what string) *EvidenceReport {
 	s.mu.Unlock()
 	r.once.Do(func() { s.judge(ref, r) })
 	return &EvidenceReport{
-		Log: ref.log.Name, Index: ref.entry.LogIndex, Of: what, Digest: r.digest,
-		Signer: r.signer, Time: r.time, Accepted: r.status == Verified, Why: r.why, status: r.status,
+		Log: ref.log.Name, Index: ref.entry.LogIndex, Of: what, Digest: "sha256:" + hex.EncodeToString(r.digest[:]), sum: r.digest,
+		Signer: r.signer, Time: r.time, Accepted: r.status == Verified, Why: r.why, status: r.status, hint: r.hint,
 	}
 }
 
@@ -197,16 +210,19 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		r.refuse(Invalid, "%v", err) // not reached: the index parsed it
 		return
 	}
-	r.digest = "sha256:" + hex.EncodeToString(h.SHA256[:])
+	r.digest = h.SHA256
 	r.signer = "a certificate"
 	if h.Certificate == nil {
 		r.signer = policy.KeySigner(h.Key).Name
 	}
 	if r.why, r.status = ref.log.refusal(); r.why != "" {
+		r.hint = ref.log.hint()
 		return
 	}
+	r.hint = "if you trust the signer, name it with --key, or --certificate-identity and --certificate-oidc-issuer"
 	// whom the policy does not name is not worth a verification
-	switch _, named := s.policy.ByKey(h.Key); {
+	byKey, named := s.policy.ByKey(h.Key)
+	switch {
 	case h.Certificate == nil && !named:
 		r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
 		return
@@ -216,12 +232,13 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 	}
 	signed, err := s.verify(ref, h)
 	if err != nil {
+		r.hint = ""
 		r.refuse(Invalid, "%v", err)
 		return
 	}
 	r.time = signed.Time
 	if h.Certificate == nil {
-		r.status = Verified
+		r.signer, r.status = byKey.Name, Verified
 		return
 	}
 	signer, ok := s.policy.ByCertificate(*signed.Certificate)

@@ -10,7 +10,8 @@ import (
 // Report says of every module of the dependency set what was found. It is the
 // same whatever format it is written in; docs/report.md describes its JSON.
 type Report struct {
-	OK      bool           `json:"ok"` // every module is verified, exempt or an allowed local
+	OK      bool           `json:"ok"`    // every module is verified, exempt or an allowed local
+	Notes   []string       `json:"notes"` // what whoever relies on it must know besides
 	Bundle  BundleReport   `json:"bundle"`
 	Project ProjectReport  `json:"project"`
 	Policy  PolicyReport   `json:"policy"`
@@ -24,6 +25,7 @@ type BundleReport struct {
 	File     string    `json:"file,omitempty"`
 	SHA256   string    `json:"sha256"`   // of payload.tar.zst, hex
 	Created  time.Time `json:"created"`  // as the sealer states it
+	Project  string    `json:"project"`  // main module that it was made of, as the sealer states it
 	SealedBy []string  `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
 }
 
@@ -32,6 +34,7 @@ type ProjectReport struct {
 	Dir      string `json:"dir"`
 	Module   string `json:"module"`
 	Go       string `json:"go,omitempty"`
+	Mod      string `json:"mod"`                // how the go command treats go.mod: readonly or mod
 	ModCache string `json:"modcache,omitempty"` // where modules were read from
 	Zips     string `json:"zips,omitempty"`
 }
@@ -90,7 +93,9 @@ type EvidenceReport struct {
 	Time     time.Time `json:"time,omitzero"`    // when the log says that it was logged
 	Accepted bool      `json:"accepted"`
 	Why      string    `json:"why,omitempty"` // not accepted
+	sum      [32]byte  // Digest, of a signed entry
 	status   Status    // what a refusal makes of the module
+	hint     string    // what would make it count
 }
 
 // Difference is a file that is not as the listing has it.

@@ -210,8 +210,9 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 		return nil, err
 	}
 	out := &Report{
-		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, SealedBy: []string{}},
-		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Zips: e.places.dir, ModCache: e.places.cache.Root},
+		Notes:   r.notes(b, e.project),
+		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, SealedBy: []string{}},
+		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root},
 		Policy:  PolicyReport{Require: string(r.Policy.Require), Signers: []string{}, SumDBs: []string{}},
 		Logs:    []LogReport{},
 		Modules: make([]ModuleReport, len(modules)),
@@ -241,4 +242,19 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 		return nil, fmt.Errorf("%d verdicts for %d modules", n, len(e.project.Modules))
 	}
 	return out, nil
+}
+
+// notes says what a pass does not cover though it may look so.
+func (r *Request) notes(b *bundles.Bundle, p *gomod.Project) []string {
+	notes := []string{}
+	if len(b.Seals) == 0 {
+		notes = append(notes, "nobody you trust sealed this bundle: it may lack evidence that exists, and its date is anybody's word")
+	}
+	if p.Mod == "mod" {
+		notes = append(notes, "the go command runs with -mod=mod: it may add modules to the build that are not in go.mod and were not verified; -mod=readonly does not")
+	}
+	if m := b.Manifest.Project.Module; m != p.Main {
+		notes = append(notes, fmt.Sprintf("the bundle was made of %q, not of this project", m))
+	}
+	return notes
 }

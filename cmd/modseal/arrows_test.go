@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-const module = "github.com/modseal/modseal/"
+const ourModule = "github.com/modseal/modseal/"
 
 // arrows are the packages of ours that each package may import. What is not
 // listed may import none.
@@ -38,7 +38,7 @@ type listed struct {
 
 func listPackages(t *testing.T) map[string]listed {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", module+"...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", ourModule+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -50,7 +50,7 @@ func listPackages(t *testing.T) map[string]listed {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		all[strings.TrimPrefix(p.ImportPath, module)] = p
+		all[strings.TrimPrefix(p.ImportPath, ourModule)] = p
 	}
 }
 
@@ -60,7 +60,7 @@ func TestArrows(t *testing.T) {
 	for name, p := range listPackages(t) {
 		allowed := strings.Fields(arrows[name])
 		for _, i := range p.Imports {
-			if ours, ok := strings.CutPrefix(i, module); ok && !slices.Contains(allowed, ours) {
+			if ours, ok := strings.CutPrefix(i, ourModule); ok && !slices.Contains(allowed, ours) {
 				t.Errorf("%s imports %s, which no arrow of the design leads to", name, ours)
 			}
 			first, _, _ := strings.Cut(i, "/")
@@ -77,8 +77,8 @@ func TestArrows(t *testing.T) {
 func TestVerifyIsOffline(t *testing.T) {
 	all := listPackages(t)
 	forbidden := func(root string) (found []string) {
-		for _, name := range append(all[root].Deps, module+root) {
-			ours, ok := strings.CutPrefix(name, module)
+		for _, name := range append(all[root].Deps, ourModule+root) {
+			ours, ok := strings.CutPrefix(name, ourModule)
 			if !ok {
 				continue
 			}

@@ -64,11 +64,11 @@ func post(url, body string) (*http.Response, string, error) {
 func TestPass(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s, nil)
-	resp, got, err := post(p.URL+"/a%2Fb?q=1&q=2", "hello")
+	_, got, err := post(p.URL+"/a%2Fb?q=1&q=2", "hello")
 	if want := "POST /base/a%2Fb?q=1&q=2 hello"; err != nil || got != want {
 		t.Errorf("answer %q, %v, want %q", got, err, want)
 	}
-	resp, _, err = post(p.URL+"/conflict", "")
+	resp, _, err := post(p.URL+"/conflict", "")
 	if err != nil || resp.StatusCode != 409 || resp.Header.Get("Location") != "/elsewhere" {
 		t.Errorf("answer %v, %v, want the server's 409 and Location", resp, err)
 	}

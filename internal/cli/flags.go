@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/keys"
@@ -35,7 +36,9 @@ func (f *policyFlags) policy(p *Process) (policy.Policy, error) {
 		if err != nil {
 			return out, err
 		}
-		out.Signers = append(out.Signers, policy.KeySigner(k))
+		s := policy.KeySigner(k)
+		s.Name = filepath.Base(name) + " (" + s.Name + ")"
+		out.Signers = append(out.Signers, s)
 	}
 	if f.CertificateIdentity+f.CertificateIdentityRegexp+f.CertificateOidcIssuer+f.CertificateOidcIssuerRegexp != "" {
 		s, err := policy.IdentitySigner(policy.Identity{

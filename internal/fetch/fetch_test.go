@@ -130,9 +130,10 @@ func TestLimit(t *testing.T) {
 			}
 		}
 	}
+	server, n := serve(t, func(int, http.ResponseWriter, *http.Request) {})
 	c, _ := client(Options{})
-	if _, err := c.Do(context.Background(), Request{URL: "http://localhost/"}); err == nil {
-		t.Error("a request without a limit was made")
+	if _, err := c.Do(context.Background(), Request{URL: server.URL}); err == nil || n.Load() != 0 {
+		t.Errorf("a request without a limit: %v after %d requests", err, n.Load())
 	}
 }
 

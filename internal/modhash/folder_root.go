@@ -15,49 +15,37 @@ type rootFolder struct {
 
 func openRootFolder(dir string) (folder, error) {
 	info, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, notFolder(info, err)
-	}
-	return sameRoot(root, info)
+	return openRoot(info, err, func() (*os.Root, error) { return os.OpenRoot(dir) })
 }
 
 func (f *rootFolder) child(name string) (folder, error) {
 	info, err := f.root.Lstat(name)
+	return openRoot(info, err, func() (*os.Root, error) { return f.root.OpenRoot(name) })
+}
+
+// openRoot opens what Lstat said is a folder, and checks that it is the one that was opened.
+func openRoot(info fs.FileInfo, err error, open func() (*os.Root, error)) (folder, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() == fs.ModeSymlink:
+		return nil, errSymlink
+	case !info.IsDir():
+		return nil, errNotFolder
+	}
+	root, err := open()
 	if err != nil {
 		return nil, err
 	}
-	root, err := f.root.OpenRoot(name)
-	if err != nil {
-		return nil, notFolder(info, err)
-	}
-	return sameRoot(root, info)
-}
-
-// sameRoot returns the folder that was opened as root, if Lstat said that it was one.
-func sameRoot(root *os.Root, info fs.FileInfo) (folder, error) {
 	opened, err := root.Stat(".")
 	if err == nil && !os.SameFile(info, opened) {
-		err = notFolder(info, errNotFolder)
+		err = &ContentError{Problem: "replaced while it was opened"}
 	}
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
 	return &rootFolder{root: root}, nil
-}
-
-func notFolder(info fs.FileInfo, err error) error {
-	switch {
-	case info.Mode().Type() == fs.ModeSymlink:
-		return errSymlink
-	case !info.IsDir():
-		return errNotFolder
-	}
-	return err
 }
 
 func (f *rootFolder) list() ([]fs.DirEntry, error) {

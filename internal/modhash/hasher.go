@@ -90,6 +90,7 @@ func (h *Hasher) acquire(ctx context.Context) (*worker, error) {
 	return nil, context.Cause(ctx)
 }
 
+// release never waits: there is room for all workers.
 func (h *Hasher) release(w *worker) { h.free <- w }
 
 // admitWide is called once, with a worker, by who is about to need much memory for the names of one module, and waits
@@ -131,6 +132,25 @@ func (c *crew) add(jobs ...job) {
 	c.jobs = append(c.jobs, jobs...)
 	c.mu.Unlock()
 	c.wake.Broadcast()
+	for range jobs {
+		if !c.recruit() {
+			break
+		}
+	}
+}
+
+// recruit lets one more worker help, if one is free.
+func (c *crew) recruit() bool {
+	if c.ctx.Err() != nil {
+		return false
+	}
+	select {
+	case w := <-c.hasher.free:
+		go c.help(w)
+		return true
+	default:
+		return false
+	}
 }
 
 // run does all jobs with w and with what help there is.
@@ -155,10 +175,11 @@ func (c *crew) run(w *worker) error {
 
 // help does jobs until there are none.
 func (c *crew) help(w *worker) {
-	defer c.hasher.release(w)
 	for {
 		c.mu.Lock()
 		if len(c.jobs) == 0 {
+			// With the lock held: who adds a job from now on finds the worker free.
+			c.hasher.release(w)
 			c.mu.Unlock()
 			return
 		}
@@ -175,12 +196,8 @@ func (c *crew) doOne(w *worker) {
 	c.busy++
 	c.mu.Unlock()
 
-	if last > 0 && c.ctx.Err() == nil {
-		select {
-		case free := <-c.hasher.free:
-			go c.help(free)
-		default:
-		}
+	if last > 0 {
+		c.recruit() // workers come free while there are jobs
 	}
 	do(w)
 

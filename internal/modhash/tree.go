@@ -145,7 +145,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 		return nil, refuse(m, &ContentError{Problem: "the tree itself: " + err.Error()})
 	}
 	if err != nil {
-		return nil, err
+		return nil, refuse(m, err)
 	}
 	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes}
 	defer func() {

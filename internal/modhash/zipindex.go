@@ -104,11 +104,7 @@ func (m *meteredReader) ReadAt(p []byte, off int64) (int, error) {
 //
 // (PKWARE APPNOTE 6.3.10, sections 4.3.14 to 4.3.16.) What is not a zip is left to archive/zip to refuse.
 func indexSize(r io.ReaderAt, size int64) (int64, error) {
-	const (
-		endLen     = 22
-		locatorLen = 20
-		end64Len   = 56
-	)
+	const endLen = 22
 	tail := make([]byte, min(size, endSearch))
 	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {
 		return 0, err
@@ -120,14 +116,14 @@ func indexSize(r io.ReaderAt, size int64) (int64, error) {
 	if at < 0 {
 		return 0, nil
 	}
-	entries := uint64(binary.LittleEndian.Uint16(tail[at+10:]))
-	index := uint64(binary.LittleEndian.Uint32(tail[at+12:]))
-	if at >= locatorLen && string(tail[at-locatorLen:at-locatorLen+4]) == "PK\x06\x07" {
-		where := int64(binary.LittleEndian.Uint64(tail[at-locatorLen+8:]))
-		var end64 [end64Len]byte
-		if _, err := r.ReadAt(end64[:], where); err == nil && string(end64[:4]) == "PK\x06\x06" {
-			entries = max(entries, binary.LittleEndian.Uint64(end64[32:]))
-			index = max(index, binary.LittleEndian.Uint64(end64[40:]))
+	end := tail[at:]
+	entries := uint64(binary.LittleEndian.Uint16(end[10:]))
+	index := uint64(binary.LittleEndian.Uint32(end[12:]))
+	offset := binary.LittleEndian.Uint32(end[16:])
+	if entries == 0xffff || index == 0xffff || offset == 0xffffffff { // 0xffff as in archive/zip
+		if end64, ok := zip64End(r, tail[:at]); ok {
+			entries = binary.LittleEndian.Uint64(end64[32:])
+			index = binary.LittleEndian.Uint64(end64[40:])
 		}
 	}
 	if entries > MaxEntries {
@@ -137,4 +133,15 @@ func indexSize(r io.ReaderAt, size int64) (int64, error) {
 		return 0, &ContentError{Problem: fmt.Sprintf("central directory has %d bytes; the limit is %d", index, MaxDirectory)}
 	}
 	return int64(index), nil
+}
+
+// zip64End returns the zip64 end record to which the locator at the end of tail leads, if there are both.
+func zip64End(r io.ReaderAt, tail []byte) (end [56]byte, ok bool) {
+	const locatorLen = 20
+	at := len(tail) - locatorLen
+	if at < 0 || string(tail[at:at+4]) != "PK\x06\x07" {
+		return end, false
+	}
+	_, err := r.ReadAt(end[:], int64(binary.LittleEndian.Uint64(tail[at+8:])))
+	return end, err == nil && string(end[:4]) == "PK\x06\x06"
 }

@@ -51,6 +51,33 @@ func TestSearchQuery(t *testing.T) {
 	}
 }
 
+// A search for one signer's entries asks for both, and for one signer only.
+func TestSearchSigned(t *testing.T) {
+	l := newLog(t, 1)
+	var sent string
+	l.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent = string(body)
+		io.WriteString(w, `["`+numberedUUID(1)+`"]`)
+	})
+	const hash = `{"hash":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",`
+	for want, by := range map[string]SearchBy{
+		hash + `"publicKey":{"format":"x509","content":"a2V5"},"operator":"and"}`: {PublicKey: []byte("key")},
+		hash + `"subject":"a@b.example","operator":"and"}`:                        {Subject: "a@b.example"},
+	} {
+		found, err := l.client().SearchSigned(context.Background(), sha256.Sum256(nil), by)
+		if err != nil || len(found.UUIDs) != 1 || sent != want {
+			t.Errorf("%+v: %+v, %v, sent %s", by, found, err, sent)
+		}
+	}
+	sent = ""
+	for _, by := range []SearchBy{{}, {PublicKey: []byte("key"), Subject: "a"}} {
+		if _, err := l.client().SearchSigned(context.Background(), sha256.Sum256(nil), by); err == nil || sent != "" {
+			t.Errorf("%+v: %v, sent %s", by, err, sent)
+		}
+	}
+}
+
 // A flood is cut at the limits, said to be cut, and hides nothing before them.
 func TestSearchFlood(t *testing.T) {
 	list := func(n int) string {

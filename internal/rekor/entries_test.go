@@ -3,6 +3,7 @@ package rekor
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -195,6 +196,9 @@ func TestLyingEntry(t *testing.T) {
 			if entries != nil {
 				t.Errorf("%d entries beside the error", len(entries))
 			}
+			if text := err.Error(); !strings.HasPrefix(text, "rekor: bad answer: "+string(test.want)) {
+				t.Errorf("message %q", text)
+			}
 			if bad := new(AnswerError); test.want != Malformed && errors.As(err, &bad) && bad.UUID != l.uuid(5) {
 				t.Errorf("error is about %q", bad.UUID)
 			}
@@ -220,7 +224,7 @@ func TestLyingList(t *testing.T) {
 			return []any{object{string(uuid): one(list)[string(l.uuid(5))]}}
 		}},
 		{"UUID isn't one", Malformed, func(list any) any { return []any{object{"x": one(list)[string(l.uuid(5))]}} }},
-		{"two in one object", Malformed, func(list any) any { one(list)["x"] = nil; return list }},
+		{"two in one object", Malformed, func(list any) any { one(list)[string(l.uuid(0))] = l.entry(0); return list }},
 		{"empty object", Malformed, func(any) any { return []any{object{}} }},
 		{"null object", Malformed, func(any) any { return []any{nil} }},
 		{"null entry", Incomplete, func(any) any { return []any{object{string(l.uuid(5)): nil}} }},
@@ -237,19 +241,40 @@ func TestLyingList(t *testing.T) {
 	}
 }
 
-// An answer that could be read in two ways isn't read at all.
+// An answer that could be read in two ways isn't read at all, even if one of
+// them is right.
 func TestAmbiguousJSON(t *testing.T) {
 	l := newLog(t, 1)
+	list, err := json.Marshal([]any{object{string(l.uuid(0)): l.entry(0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(list)
+	nested := func(n int) string {
+		return strings.Replace(good, `{"body"`, `{"new":`+strings.Repeat("[", n)+strings.Repeat("]", n)+`,"body"`, 1)
+	}
+	for name, text := range map[string]string{
+		"unchanged":           good,
+		"key of the future":   strings.Replace(good, `"body"`, `"new":{"a":1},"body"`, 1),
+		"nested to the limit": nested(maxDepth - 3),
+	} {
+		l.say(text)
+		if _, err := l.client().Entries(context.Background(), l.uuids(0)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for name, text := range map[string]string{
 		"not JSON":                  "<html>",
 		"nothing":                   "",
-		"half of the JSON":          `[{"`,
-		"data after the JSON":       `[] []`,
-		"bracket after the JSON":    `[]]`,
-		"key twice":                 `[{"a":1,"a":2}]`,
-		"key twice but for case":    `[{"body":1,"BODY":2}]`,
-		"key twice but for folding": `[{"s":1,"` + "ſ" + `":2}]`,
-		"nested too deep":           strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1),
+		"half of the JSON":          good[:len(good)/2],
+		"data after the JSON":       good + " []",
+		"bracket after the JSON":    good + "]",
+		"key twice":                 strings.Replace(good, `"body"`, `"body":"e30=","body"`, 1),
+		"key twice but for case":    strings.Replace(good, `"body"`, `"BODY":"e30=","body"`, 1),
+		"key twice but for folding": strings.Replace(good, `"hashes"`, `"haſhes":[],"hashes"`, 1),
+		"key of a proof twice":      strings.Replace(good, `"treeSize"`, `"treeSize":7,"treeSize"`, 1),
+		"entry twice":               strings.Replace(good, `[{`, `[{"`+string(l.uuid(0))+`":null,`, 1),
+		"nested over the limit":     nested(maxDepth - 2),
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.say(text)
@@ -286,6 +311,9 @@ func TestMissing(t *testing.T) {
 	}
 	if !slices.Equal(missing.UUIDs, []UUID{absent}) || !slices.Equal(missing.Refused, []UUID{foreign}) || !slices.Equal(missing.TooLarge, []UUID{huge}) {
 		t.Errorf("missing %+v", missing)
+	}
+	if text := err.Error(); !strings.Contains(text, "1 left out (first: "+string(absent)) || !strings.Contains(text, "1 over the size limit (first: "+string(huge)) {
+		t.Errorf("message %q", text)
 	}
 	if len(entries) != 29 {
 		t.Errorf("%d entries beside the error, want 29", len(entries))

@@ -17,9 +17,9 @@ import (
 const maxDepth = 16
 
 // decode reads exactly one JSON value into v. encoding/json would take the last
-// of two equal keys, take LOGINDEX for logIndex, and leave what follows; here
-// any of these is an error, so that an answer has one reading only. Keys that
-// v doesn't have are allowed: newer servers say more.
+// of two equal keys, and LOGINDEX for logIndex; here either is an error, so
+// that an answer has one reading only. Keys that v doesn't have are allowed:
+// newer servers say more.
 func decode(data []byte, v any) error {
 	if err := checkUnambiguous(data); err != nil {
 		return malformed("%w", err)
@@ -36,6 +36,7 @@ type container struct {
 	wantKey bool
 }
 
+// checkUnambiguous looks at the keys of the first value in data.
 func checkUnambiguous(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -73,13 +74,9 @@ func checkUnambiguous(data []byte) error {
 			}
 		}
 		if len(stack) == 0 {
-			break
+			return nil
 		}
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("data after the JSON value")
-	}
-	return nil
 }
 
 // enter notes a key. Keys that differ in case only are the same to

@@ -42,7 +42,7 @@ const (
 	maxShardsAnswer  = 4 << 20
 	maxProofAnswer   = 64 << 10
 	maxKeyAnswer     = 64 << 10
-	maxSearchAnswer  = 16 << 20
+	maxSearchAnswer  = 8 << 20
 
 	// maxSearchUUIDs is the most UUIDs that one search returns.
 	maxSearchUUIDs = 100_000

@@ -22,7 +22,7 @@ type Found struct {
 // empty result.
 //
 // Anyone can make any number of entries for any digest, so that there are
-// limits (100,000 UUIDs, 16 MiB) and everything up to them is returned: who
+// limits (100,000 UUIDs, 8 MiB) and everything up to them is returned: who
 // floods a digest uses neither more memory than that, nor hides the entries
 // that the server names first. The index is outside of Rekor's promises. What
 // it leaves out may be in the log all the same.
@@ -40,6 +40,9 @@ type SearchBy struct {
 // those of others, however many, don't matter. What it returns says no more
 // than that the index thinks so.
 func (c *Client) SearchSigned(ctx context.Context, digest [32]byte, by SearchBy) (Found, error) {
+	if (by.PublicKey == nil) == (by.Subject == "") {
+		return Found{}, errors.New("rekor: search by neither or both of key and subject")
+	}
 	type publicKey struct {
 		Format  string `json:"format"`
 		Content []byte `json:"content"`
@@ -50,9 +53,6 @@ func (c *Client) SearchSigned(ctx context.Context, digest [32]byte, by SearchBy)
 		Subject   string     `json:"subject,omitempty"`
 		Operator  string     `json:"operator"`
 	}{Hash: fmt.Sprintf("sha256:%x", digest), Subject: by.Subject, Operator: "and"}
-	if (by.PublicKey == nil) == (by.Subject == "") {
-		return Found{}, errors.New("rekor: search by neither or both of key and subject")
-	}
 	if by.PublicKey != nil {
 		request.PublicKey = &publicKey{Format: "x509", Content: by.PublicKey}
 	}

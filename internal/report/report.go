@@ -61,7 +61,7 @@ func (t *text) printf(format string, a ...any) {
 func (t *text) head(r *verify.Report) {
 	t.printf("bundle   %s   made %s\n", cmp.Or(r.Bundle.File, "(unnamed)"), r.Bundle.Created.Format(time.RFC3339))
 	if len(r.Bundle.SealedBy) == 0 {
-		t.printf("sealed   %s\n", t.paint(red, "BY NOBODY YOU TRUST: seals were ignored as you asked"))
+		t.printf("sealed   %s\n", t.paint(red, "BY NOBODY YOU TRUST, which you said to ignore"))
 	}
 	for _, by := range r.Bundle.SealedBy {
 		t.printf("sealed   by %s\n", by)
@@ -74,6 +74,9 @@ func (t *text) head(r *verify.Report) {
 	t.printf("policy   require %s\n", r.Policy.Require)
 	for _, s := range r.Policy.Signers {
 		t.printf("signer   %s\n", s)
+	}
+	for _, n := range r.Notes {
+		t.printf("%s     %s\n", t.paint(yellow, "note"), n)
 	}
 }
 
@@ -157,22 +160,22 @@ func (t *text) module(m *verify.ModuleReport) {
 	if m.MoreDiffs > 0 {
 		t.printf("    and %d more files\n", m.MoreDiffs)
 	}
-	if t.o.All || m.Status == verify.NotAllowed || m.Status == verify.Invalid {
+	if t.o.All {
 		t.evidence(m)
 	}
 }
 
 func (t *text) evidence(m *verify.ModuleReport) {
 	for _, e := range m.Evidence {
-		t.printf("    %s of %s: %s, %d", e.Of, e.Digest, e.Log, e.Index)
+		t.printf("    %-8s %s   %s, entry %d", e.Of, shorten(e.Digest), e.Log, e.Index)
 		if e.Signer != "" {
-			t.printf(", by %s", e.Signer)
+			t.printf(", by %s", shorten(e.Signer))
 		}
 		if !e.Time.IsZero() {
 			t.printf(", %s", e.Time.Format(time.RFC3339))
 		}
 		if !e.Accepted {
-			t.printf(" (does not count: %s)", firstLine(e.Why))
+			t.printf(" (does not count: %s)", shorten(firstLine(e.Why)))
 		}
 		t.printf("\n")
 	}
@@ -219,4 +222,28 @@ func (t *text) status(s verify.Status, width int) string {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
+}
+
+// shorten cuts the SHA-256 digests in a line that has no room for them: the JSON
+// has them whole.
+func shorten(s string) string {
+	const mark, keep, whole = "sha256:", 12, 64
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, mark)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString(mark)
+		n := 0
+		for n < len(after) && strings.IndexByte("0123456789abcdef", after[n]) >= 0 {
+			n++
+		}
+		if n == whole {
+			b.WriteString(after[:keep] + "…")
+			after = after[whole:]
+		}
+		s = after
+	}
 }

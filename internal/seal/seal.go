@@ -4,18 +4,26 @@
 // signature over payload.tar.zst, so that `cosign verify-blob --key K.pub
 // --bundle signatures/0.sigstore.json payload.tar.zst` checks it too. Its
 // cryptographic verification is sigstore-go's.
+//
+// A seal is read before anything is known of who wrote the bundle. So what is
+// not needed to verify a key's signature is not looked at: log entries and
+// timestamps may be there, as cosign puts them in, and count for nothing.
 package seal
 
 import (
+	"bytes"
 	"crypto"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
@@ -25,7 +33,7 @@ import (
 // ByKey signs with a private key: ECDSA P-256 over SHA-256, or Ed25519ph over
 // SHA-512.
 func ByKey(k *keys.Private, payload bundles.Digests) ([]byte, error) {
-	digest := digestFor(k.Public(), payload)
+	digest, _ := digestFor(k.Public(), payload)
 	sig, err := k.SignDigest(digest)
 	if err != nil {
 		return nil, err
@@ -33,11 +41,12 @@ func ByKey(k *keys.Private, payload bundles.Digests) ([]byte, error) {
 	return evidence.KeyBundle(k.Public(), digest, sig)
 }
 
-func digestFor(k *keys.Public, payload bundles.Digests) []byte {
+// digestFor is what a key signs of a payload: the key says with which algorithm.
+func digestFor(k *keys.Public, payload bundles.Digests) ([]byte, protocommon.HashAlgorithm) {
 	if k.Hash() == crypto.SHA512 {
-		return payload.SHA512[:]
+		return payload.SHA512[:], protocommon.HashAlgorithm_SHA2_512
 	}
-	return payload.SHA256[:]
+	return payload.SHA256[:], protocommon.HashAlgorithm_SHA2_256
 }
 
 // Trusted are the sealers that an enclave trusts. It is a bundles.SealVerifier;
@@ -46,36 +55,84 @@ type Trusted struct {
 	Keys []*keys.Public
 }
 
-// VerifySeal implements bundles.SealVerifier. Which key is tried follows from the
-// keys here, one after the other, and never from the seal.
+// VerifySeal implements bundles.SealVerifier. The hint in a seal picks the key
+// among those here, and that key picks the algorithm.
 func (t Trusted) VerifySeal(seal []byte, payload bundles.Digests) (string, error) {
-	var b bundle.Bundle
-	if err := b.UnmarshalJSON(seal); err != nil {
-		return "", fmt.Errorf("not a Sigstore bundle: %w", err)
-	}
-	content, err := b.VerificationContent()
+	s, err := parse(seal)
 	if err != nil {
 		return "", err
 	}
-	if content.PublicKey() == nil {
-		return "", errors.New("it is by a certificate; only keys are trusted here")
-	}
+	var trusted []string
 	for _, k := range t.Keys {
-		if err = verifyByKey(&b, k, payload); err == nil {
-			return "key " + k.String(), nil
+		if k.Hint() == s.hint {
+			return "key " + k.String(), s.verify(k, payload)
 		}
+		trusted = append(trusted, k.Hint())
 	}
-	hint := content.PublicKey().Hint()
-	switch {
-	case len(t.Keys) == 0:
-		return "", fmt.Errorf("signed with the key of hint %.60q; no sealer's key is trusted here", hint)
-	case len(t.Keys) == 1 && t.Keys[0].Hint() != hint:
-		return "", fmt.Errorf("signed with the key of hint %.60q, trusted is %q", hint, t.Keys[0].Hint())
+	if len(trusted) == 0 {
+		return "", fmt.Errorf("signed with the key of hint %.60q; no sealer's key is trusted here", s.hint)
 	}
-	return "", err
+	return "", fmt.Errorf("signed with the key of hint %.60q; trusted is %q", s.hint, trusted)
 }
 
-func verifyByKey(b *bundle.Bundle, k *keys.Public, payload bundles.Digests) error {
+// keySeal is a seal by a key, unverified.
+type keySeal struct {
+	hint    string
+	message *protocommon.MessageSignature
+}
+
+// parse reads a seal. White space aside it has one encoding, that of protojson.
+func parse(seal []byte) (*keySeal, error) {
+	var b protobundle.Bundle
+	if err := protojson.Unmarshal(seal, &b); err != nil {
+		return nil, fmt.Errorf("not a Sigstore bundle: %.200q", err.Error()) // which quotes nothing
+	}
+	again, err := evidence.MarshalBundle(&b)
+	if err != nil {
+		return nil, err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, seal); err != nil || !bytes.Equal(compact.Bytes(), bytes.TrimSpace(again)) {
+		return nil, errors.New("not a Sigstore bundle in its canonical encoding")
+	}
+	if b.MediaType != evidence.BundleMediaType {
+		return nil, fmt.Errorf("media type is %.100q, want %q", b.MediaType, evidence.BundleMediaType)
+	}
+	switch b.GetVerificationMaterial().GetContent().(type) {
+	case *protobundle.VerificationMaterial_PublicKey:
+	case *protobundle.VerificationMaterial_Certificate, *protobundle.VerificationMaterial_X509CertificateChain:
+		return nil, errors.New("it is by a certificate; only keys are trusted here")
+	default:
+		return nil, errors.New("it does not say by whom it is")
+	}
+	if b.GetDsseEnvelope() != nil {
+		return nil, errors.New("it is a statement (DSSE); a seal signs the payload itself")
+	}
+	if b.GetMessageSignature().GetMessageDigest() == nil {
+		return nil, errors.New("it holds no signature of a payload")
+	}
+	return &keySeal{hint: b.GetVerificationMaterial().GetPublicKey().GetHint(), message: b.GetMessageSignature()}, nil
+}
+
+// verify demands a signature by this key over the payload.
+func (s *keySeal) verify(k *keys.Public, payload bundles.Digests) error {
+	digest, algorithm := digestFor(k, payload)
+	switch said := s.message.MessageDigest; {
+	case said.Algorithm != algorithm:
+		return fmt.Errorf("digest algorithm is %s, and the key signs %s", said.Algorithm, algorithm)
+	case !bytes.Equal(said.Digest, digest):
+		return fmt.Errorf("it is over another payload: the one here has %s %x, the signed one %.64x", algorithm, digest, said.Digest)
+	}
+	b, err := bundle.NewBundle(&protobundle.Bundle{
+		MediaType: evidence.BundleMediaType,
+		VerificationMaterial: &protobundle.VerificationMaterial{
+			Content: &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: s.hint}},
+		},
+		Content: &protobundle.Bundle_MessageSignature{MessageSignature: s.message},
+	})
+	if err != nil {
+		return err
+	}
 	v, err := k.Verifier()
 	if err != nil {
 		return err
@@ -86,11 +143,7 @@ func verifyByKey(b *bundle.Bundle, k *keys.Public, payload bundles.Digests) erro
 	if err != nil {
 		return err
 	}
-	algorithm := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA512: "sha512"}[k.Hash()]
-	digest := digestFor(k, payload)
-	_, err = verifier.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(algorithm, digest), verify.WithKey()))
-	if err != nil {
-		return fmt.Errorf("the payload has %s %s: %w", algorithm, hex.EncodeToString(digest), err)
-	}
-	return nil
+	name := map[crypto.Hash]string{crypto.SHA256: "sha256", crypto.SHA512: "sha512"}[k.Hash()]
+	_, err = verifier.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(name, digest), verify.WithKey()))
+	return err
 }

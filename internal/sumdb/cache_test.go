@@ -94,7 +94,7 @@ func TestCacheDamaged(t *testing.T) {
 	fill(t, other, otherDir, 5)
 
 	flip := func(t *testing.T, file string, data []byte) []byte { data[30] ^= 1; return data }
-	half := func(t *testing.T, file string, data []byte) []byte { return data[:len(data)/2] }
+	half := func(t *testing.T, file string, data []byte) []byte { return data[:len(data)/20] }
 	none := func(t *testing.T, file string, data []byte) []byte { return nil }
 	long := func(t *testing.T, file string, data []byte) []byte { return make([]byte, maxCached+1) }
 	foreign := func(t *testing.T, file string, data []byte) []byte {
@@ -176,6 +176,9 @@ func TestCacheStrange(t *testing.T) {
 		}
 		if c := lookup(t, Options{CacheDir: dir}); c.Stats().FailedWrites != 1 {
 			t.Errorf("stats %+v", c.Stats())
+		}
+		if list, err := os.ReadDir(filepath.Dir(cacheFile(dir, record))); err != nil || len(list) != 1 {
+			t.Errorf("left over: %v, %v", list, err)
 		}
 	})
 	t.Run("file in place of the folder", func(t *testing.T) {

@@ -154,6 +154,9 @@ func TestFork(t *testing.T) {
 			if string(fork.Old.Note) != string(older.Note) || string(fork.New.Note) != string(newer.Note) || fork.RootAtSize == older.Tree.Root {
 				t.Errorf("%v", fork)
 			}
+			if text := err.Error(); !strings.Contains(text, string(older.Note)) || !strings.Contains(text, string(newer.Note)) {
+				t.Errorf("message %s", text)
+			}
 			if data, _ := os.ReadFile(headFile(dir)); string(data) != string(db.head().Note) {
 				t.Errorf("the fork was cached: %q", data)
 			}

@@ -1,6 +1,7 @@
 package sumdb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ func (c *Client) openRecord(m module.Version, data []byte) (Record, error) {
 	bad := func(format string, args ...any) (Record, error) {
 		return Record{}, &RecordError{m, fmt.Errorf(format, args...)}
 	}
+	data = bytes.Clone(data) // into just enough memory: there may be 100,000 of them
 	id, text, rest, err := tlog.ParseRecord(data)
 	if err != nil {
 		return bad("%w", err)

@@ -141,7 +141,8 @@ func TestLyingLookup(t *testing.T) {
 		{"negative size", answer(3, text, head("go.sum database tree\n-5\n%s\n", root64)), badHead},
 		{"size over the limit", answer(3, text, head("go.sum database tree\n%d\n%s\n", uint64(1<<62+1), root64)), badHead},
 		{"root with loose bits", answer(3, text, head("go.sum database tree\n5\n%s9=\n", strings.Repeat("A", 42))), badHead},
-		{"note over the limit", answer(3, text, note5+strings.Repeat("— x AAAAAAAA\n", maxNote/15)), badHead},
+		{"note over the limit", answer(3, text, head("go.sum database tree\n5\n%s\n%s\n", root64, strings.Repeat("x", maxNote))), badHead},
+		{"too many signatures", answer(3, text, note5+strings.Repeat("— x AAAAAAAA\n", 101)), badHead},
 		{"another tree of the same size", answer(3, text, string(signTree(t, merkle.Tree{Size: 5, Root: merkle.Hash{1}}))), func(t *testing.T, err error) { wantAs[*ForkError](t, err) }},
 		{"answer over the limit", make([]byte, maxLookup+1), func(t *testing.T, err error) {
 			if !errors.Is(err, fetch.ErrTooLarge) {
@@ -225,4 +226,12 @@ func TestRealLookup(t *testing.T) {
 	}
 	_, err = c.openRecord(m, []byte(strings.Replace(realLookup, "69959272", "69959273", 1)))
 	wantAs[*HeadError](t, err)
+	if want := "checksum database sum.golang.org: bad tree head: invalid signature for key sum.golang.org+033de0ae"; err.Error() != want {
+		t.Errorf("message %q, want %q", err, want)
+	}
+	_, err = c.openRecord(module.Version{Path: "golang.org/x/net", Version: "v0.42.0"}, []byte(realLookup))
+	wantAs[*RecordError](t, err)
+	if want := "checksum database: bad record of golang.org/x/net@v0.42.0: record 67638482 is of golang.org/x/mod@v0.42.0"; err.Error() != want {
+		t.Errorf("message %q, want %q", err, want)
+	}
 }

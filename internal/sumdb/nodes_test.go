@@ -96,10 +96,10 @@ func TestNodesOutside(t *testing.T) {
 // holds a bounded number of them.
 func TestMultiproof(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a tree of 200,000 records")
+		t.Skip("a tree of 140,000 records")
 	}
 	db := newDB(t, "")
-	const size = 200_000
+	const size = 140_000
 	db.grow(size)
 	tree := db.head().Tree
 	random := rand.New(rand.NewPCG(1, 2))
@@ -127,8 +127,8 @@ func TestMultiproof(t *testing.T) {
 			t.Fatalf("index %d is %d, want %d", n, got, want)
 		}
 	}
-	// Level 1 has 781 hashes in 4 tiles, level 2 has 3 in one.
-	if want := len(tiles) + 5; c.Stats().Tiles != want {
+	// Level 1 has 546 hashes in 3 tiles, level 2 has 2 in one.
+	if want := len(tiles) + 4; c.Stats().Tiles != want {
 		t.Errorf("%d tiles, want %d", c.Stats().Tiles, want)
 	}
 	if held := len(c.tiles.young) + len(c.tiles.old); held > 2*maxTileMemory {
@@ -150,10 +150,10 @@ func TestMultiproof(t *testing.T) {
 	if _, err := merkle.BuildMultiproof(tree, indexes, c.Nodes(background(), tree)); err != nil {
 		t.Fatal(err)
 	}
-	if took := db.took(); len(took) != 2 || count(took, "/tile/8/0/781.p/65") != 1 || count(took, "/latest") != 1 {
+	if took := db.took(); len(took) != 2 || count(took, "/tile/8/0/546.p/225") != 1 || count(took, "/latest") != 1 {
 		t.Errorf("requests %q", took)
 	}
-	if list, err := os.ReadDir(filepath.Join(dir, testName, "tile/8/0/781.p")); err != nil || len(list) != 1 || list[0].Name() != "65" {
+	if list, err := os.ReadDir(filepath.Join(dir, testName, "tile/8/0/546.p")); err != nil || len(list) != 1 || list[0].Name() != "225" {
 		t.Errorf("tiles kept beside the newest: %v, %v", list, err)
 	}
 }

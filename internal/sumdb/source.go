@@ -108,7 +108,10 @@ func (c *Client) choose(ctx context.Context) (string, error) {
 	for _, s := range steps {
 		switch s.url {
 		case "off":
-			return "", errors.Join(ErrOff, failed)
+			if failed != nil {
+				return "", fmt.Errorf("%w, and before that: %w", ErrOff, failed)
+			}
+			return "", ErrOff
 		case "direct":
 			return c.db.URL, c.probe(ctx, c.db.URL)
 		}

@@ -14,20 +14,22 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// leafStorage is Trillian's memory storage with two habits of its SQL storages:
+// logStorage is Trillian's memory storage with what its SQL storages have and it lacks:
 //
 //   - A leaf whose identity hash is in the tree or on its way there is refused with AlreadyExists, which Rekor
 //     reports as 409 Conflict. The memory storage takes every leaf, and Rekor would log it twice.
 //   - Leaves that it is given and hands out are its caller's to keep. The memory storage keeps the pointer, and
 //     the sequencer writes to it while gRPC still marshals the answer.
+//   - Transactions may run at the same time: here one waits for the other. The memory storage writes to what they
+//     share even when they only read.
 //
 // Unlike any of them, QueueLeaves returns when the leaves are integrated. Rekor waits for that in any case, but
 // polls for it with pauses of its own.
-type leafStorage struct {
+type logStorage struct {
 	storage.LogStorage
 	sequencer *sequencer
 
-	mu    sync.Mutex
+	mu    sync.Mutex // held by the one transaction that is open
 	known map[leafID]*trillian.LogLeaf
 }
 
@@ -36,12 +38,46 @@ type leafID struct {
 	hash string // LeafIdentityHash
 }
 
-func newLeafStorage(s storage.LogStorage) *leafStorage {
-	return &leafStorage{LogStorage: s, sequencer: newSequencer(), known: map[leafID]*trillian.LogLeaf{}}
+func newLogStorage(s storage.LogStorage) *logStorage {
+	return &logStorage{LogStorage: s, sequencer: newSequencer(), known: map[leafID]*trillian.LogLeaf{}}
+}
+
+// SnapshotForTree implements [storage.LogStorage].
+func (s *logStorage) SnapshotForTree(ctx context.Context, tree *trillian.Tree) (storage.ReadOnlyLogTreeTX, error) {
+	s.mu.Lock()
+	tx, err := s.LogStorage.SnapshotForTree(ctx, tree)
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	return &snapshot{ReadOnlyLogTreeTX: tx, unlock: sync.OnceFunc(s.mu.Unlock)}, nil
+}
+
+// snapshot is a transaction that lets the next one begin when it is committed or closed, which may be both.
+type snapshot struct {
+	storage.ReadOnlyLogTreeTX
+	unlock func()
+}
+
+func (s *snapshot) Commit(ctx context.Context) error {
+	defer s.unlock()
+	return s.ReadOnlyLogTreeTX.Commit(ctx)
+}
+
+func (s *snapshot) Close() error {
+	defer s.unlock()
+	return s.ReadOnlyLogTreeTX.Close()
+}
+
+// ReadWriteTransaction implements [storage.LogStorage].
+func (s *logStorage) ReadWriteTransaction(ctx context.Context, tree *trillian.Tree, f storage.LogTXFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.LogStorage.ReadWriteTransaction(ctx, tree, f)
 }
 
 // QueueLeaves implements [storage.LogStorage].
-func (s *leafStorage) QueueLeaves(ctx context.Context, tree *trillian.Tree, leaves []*trillian.LogLeaf, queued time.Time) ([]*trillian.QueuedLogLeaf, error) {
+func (s *logStorage) QueueLeaves(ctx context.Context, tree *trillian.Tree, leaves []*trillian.LogLeaf, queued time.Time) ([]*trillian.QueuedLogLeaf, error) {
 	results, fresh, err := s.queue(ctx, tree, leaves, queued)
 	if err == nil && fresh {
 		err = s.sequencer.integrated(ctx)
@@ -50,7 +86,7 @@ func (s *leafStorage) QueueLeaves(ctx context.Context, tree *trillian.Tree, leav
 }
 
 // queue hands on the leaves that are not known, and reports whether there were any.
-func (s *leafStorage) queue(ctx context.Context, tree *trillian.Tree, leaves []*trillian.LogLeaf, queued time.Time) ([]*trillian.QueuedLogLeaf, bool, error) {
+func (s *logStorage) queue(ctx context.Context, tree *trillian.Tree, leaves []*trillian.LogLeaf, queued time.Time) ([]*trillian.QueuedLogLeaf, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	results := make([]*trillian.QueuedLogLeaf, len(leaves))
@@ -82,50 +118,4 @@ func (s *leafStorage) queue(ctx context.Context, tree *trillian.Tree, leaves []*
 
 func clone(leaf *trillian.LogLeaf) *trillian.LogLeaf {
 	return proto.Clone(leaf).(*trillian.LogLeaf)
-}
-
-// gather is how long the sequencer waits for more leaves, so that what is posted together shares a batch and its heads
-// are not all one entry apart.
-const gather = 5 * time.Millisecond
-
-// sequencer runs a pass when there is something to integrate, and tells those who wait for it.
-type sequencer struct {
-	wake chan struct{} // of one place: a pass is wanted
-
-	mu   sync.Mutex
-	next chan struct{} // closed at the end of the next pass to begin
-}
-
-func newSequencer() *sequencer {
-	return &sequencer{wake: make(chan struct{}, 1), next: make(chan struct{})}
-}
-
-// run calls pass for ever, each time that it is wanted.
-func (s *sequencer) run(pass func()) {
-	for range s.wake {
-		time.Sleep(gather)
-		s.mu.Lock()
-		done := s.next
-		s.next = make(chan struct{})
-		s.mu.Unlock()
-		pass()
-		close(done)
-	}
-}
-
-// integrated asks for a pass and returns when one that began after the call has ended.
-func (s *sequencer) integrated(ctx context.Context) error {
-	s.mu.Lock()
-	done := s.next
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default: // wanted already, and not begun
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -24,14 +24,14 @@ import (
 const batchSize = 1000
 
 // startTrillian serves Trillian's log and admin services, with their sequencer, on a free loopback port. The storage is
-// Trillian's own memory storage, which none of its commands offers; [leafStorage] makes up for what it lacks.
+// Trillian's own memory storage, which none of its commands offers; [logStorage] makes up for what it lacks.
 func startTrillian() (*net.TCPAddr, error) {
 	metrics := monitoring.InertMetricFactory{}
 	trees := memory.NewTreeStorage()
-	leaves := newLeafStorage(memory.NewLogStorage(trees, metrics))
+	logs := newLogStorage(memory.NewLogStorage(trees, metrics))
 	registry := extension.Registry{
 		AdminStorage:  memory.NewAdminStorage(trees),
-		LogStorage:    leaves,
+		LogStorage:    logs,
 		QuotaManager:  quota.Noop(),
 		MetricFactory: metrics,
 	}
@@ -39,7 +39,7 @@ func startTrillian() (*net.TCPAddr, error) {
 	if err := logServer.IsHealthy(); err != nil {
 		return nil, err
 	}
-	go leaves.sequencer.run(func() { sequence(registry) })
+	go logs.sequencer.run(func() { sequence(registry) })
 
 	rpc := grpc.NewServer(grpc.UnaryInterceptor(interceptor.ErrorWrapper))
 	trillian.RegisterTrillianLogServer(rpc, logServer)

@@ -1,0 +1,52 @@
+package bundles
+
+import (
+	"fmt"
+	"io"
+)
+
+// What tests of the package reach beyond its API: limits that are not too large
+// to come close to, and the decoders alone.
+
+const (
+	Chunk     = chunk
+	MaxWindow = maxWindow
+)
+
+func withLimit(name string, n int64) limits {
+	lim := formatLimits()
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "leaves": &lim.leaves}
+	sizes := map[string]*int64{
+		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
+		"multiproof": &lim.multiproof, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
+	}
+	switch {
+	case ints[name] != nil:
+		*ints[name] = int(n)
+	case sizes[name] != nil:
+		*sizes[name] = n
+	default:
+		panic(fmt.Sprintf("no limit %q", name))
+	}
+	return lim
+}
+
+func OpenWithLimit(r io.ReaderAt, size int64, o OpenOptions, name string, n int64) (*Bundle, error) {
+	return open(r, size, o, withLimit(name, n))
+}
+
+func WriteWithLimit(w io.Writer, p *Payload, name string, n int64) error {
+	return p.write(w, withLimit(name, n))
+}
+
+func WriteFileWithLimit(w io.Writer, seals [][]byte, payload io.Reader, size int64, name string, n int64) error {
+	return writeFrame(w, seals, payload, size, withLimit(name, n))
+}
+
+func DecodeManifest(b []byte) (*Manifest, error) { return decodeManifest(b, formatLimits()) }
+func DecodeEntries(b []byte) ([]Entry, error)    { return decodeEntries(b, formatLimits()) }
+func EncodeManifest(m *Manifest) ([]byte, error) { return encodeJSON(m, " ") } // unchecked
+
+func EncodeEntries(e []Entry) ([]byte, error) {
+	return (&Log{Entries: e}).encodeEntries(formatLimits())
+}

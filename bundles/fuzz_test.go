@@ -1,0 +1,109 @@
+package bundles_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/modseal/modseal/bundles"
+)
+
+// checkOpened demands of what came of opening anything: an error of the right
+// kind, or a bundle that is written again as the same archive.
+func checkOpened(t *testing.T, b *bundles.Bundle, err error, tar func() []byte) {
+	if err != nil {
+		if b != nil || errors.Is(err, bundles.ErrDamaged) == errors.Is(err, bundles.ErrVersion) || errors.Is(err, bundles.ErrUnsealed) {
+			t.Fatalf("error of the wrong kind: %v", err)
+		}
+		return
+	}
+	listings := map[string][]byte{}
+	if err := b.Listings(func(digest string, listing []byte) error {
+		listings[digest] = listing
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := &bundles.Payload{Manifest: b.Manifest, Logs: b.Logs}
+	if b.Manifest.Listings {
+		p.Listing = func(digest string) ([]byte, error) { return listings[digest], nil }
+	}
+	var again bytes.Buffer
+	if err := bundles.WritePayload(&again, p); err != nil {
+		t.Fatalf("accepted, and can't be written: %v", err)
+	}
+	if !bytes.Equal(decompress(t, again.Bytes()), tar()) {
+		t.Fatal("accepted, and written again as something else")
+	}
+}
+
+// Property: Open does not panic on any file. What it accepts without a seal is
+// written again as the identical archive.
+func FuzzOpen(f *testing.F) {
+	for _, listings := range []bool{true, false} {
+		payload := write(f, sample(listings))
+		f.Add(framed(f, payload))
+		f.Add(framed(f, payload, []byte("seal"), nil))
+		f.Add(framed(f, stored(decompress(f, payload), uint64(len(decompress(f, payload))))))
+	}
+	f.Add([]byte{})
+	f.Add(make([]byte, 1024))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		b, err := open(file)
+		checkOpened(t, b, err, func() []byte { return decompress(t, unpackFrame(t, file)[len(b.Refused)].data) })
+	})
+}
+
+// Property: the same for any archive inside, which a change to compressed bytes
+// hardly ever reaches.
+func FuzzPayload(f *testing.F) {
+	files := unpack(f, write(f, sample(true)))
+	f.Add(archive(f, files))
+	f.Add(archive(f, unpack(f, write(f, &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z"}}))))
+	f.Add(archive(f, files[:1]))
+	f.Fuzz(func(t *testing.T, tar []byte) {
+		b, err := open(framed(t, stored(tar, uint64(len(tar)))))
+		checkOpened(t, b, err, func() []byte { return tar })
+	})
+}
+
+// Property: a manifest that is accepted has one encoding, which is the one that
+// was read.
+func FuzzManifest(f *testing.F) {
+	for _, listings := range []bool{true, false} {
+		f.Add(unpack(f, write(f, sample(listings)))[0].data)
+	}
+	f.Add([]byte(`{"mediaType":"application/vnd.modseal.manifest.v2+json"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := bundles.DecodeManifest(data)
+		if err != nil {
+			if m != nil || errors.Is(err, bundles.ErrDamaged) == errors.Is(err, bundles.ErrVersion) {
+				t.Fatalf("error of the wrong kind: %v", err)
+			}
+			return
+		}
+		if again, err := bundles.EncodeManifest(m); err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("encodes to %q, %v", again, err)
+		}
+	})
+}
+
+// Property: so do entries.
+func FuzzEntries(f *testing.F) {
+	for _, name := range []string{"logs/0/entries.jsonl", "logs/1/entries.jsonl"} {
+		f.Add(at(f, unpack(f, write(f, sample(false))), name).data)
+	}
+	f.Add([]byte(`{"index":7,"leaf":"a <b>\u2028\n","logIndex":1007,"integratedTime":1767225607,"set":"AAE="}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := bundles.DecodeEntries(data)
+		if err != nil {
+			if e != nil || !errors.Is(err, bundles.ErrDamaged) {
+				t.Fatalf("error of the wrong kind: %v", err)
+			}
+			return
+		}
+		if again, err := bundles.EncodeEntries(e); err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("encodes to %q, %v", again, err)
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package bundles
+
+import (
+	"fmt"
+
+	"github.com/modseal/modseal/internal/limit"
+	"github.com/modseal/modseal/merkle"
+)
+
+// Limits of the format. Each is the largest value that is accepted.
+const (
+	MaxSeals      = 16        // seals in a bundle
+	MaxSeal       = 256 << 10 // bytes of one seal
+	MaxPayload    = 8<<30 - 1 // bytes of payload.tar.zst (what ustar can say)
+	MaxManifest   = 128 << 20 // bytes of manifest.json
+	MaxLogs       = 256       // logs in a bundle
+	MaxModules    = 1 << 20   // modules in a bundle
+	MaxModule     = 1 << 20   // bytes of one module in manifest.json
+	MaxCheckpoint = 64 << 10  // bytes of a checkpoint
+	MaxMultiproof = 512 << 20 // bytes of a multiproof
+	MaxEntry      = 1 << 20   // bytes of one line of entries.jsonl, its newline included
+	MaxEntries    = 512 << 20 // bytes of one entries.jsonl
+	MaxLogBytes   = 1 << 30   // bytes of all files of all logs together
+	MaxListing    = 64 << 20  // bytes of one listing
+	MaxListings   = 32 << 30  // bytes of all listings together
+
+	maxWindow = 8 << 20 // bytes of history that a zstd frame may ask for
+)
+
+// limits are the same as values, so that tests can come close to them. Reader
+// and writer keep to one set: what one refuses the other does not make.
+type limits struct {
+	seals, logs, modules, leaves int
+
+	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings int64
+}
+
+func formatLimits() limits {
+	return limits{
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, leaves: merkle.MaxLeaves,
+		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
+		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
+	}
+}
+
+// over says that something is above its limit, if it is.
+func over(what string, n, max int64, unit string) error {
+	if n <= max {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, &limit.Error{What: what, Max: max, Unit: unit})
+}

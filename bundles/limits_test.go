@@ -1,0 +1,160 @@
+package bundles_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/limit"
+)
+
+// Property: the limits are those of docs/format.md, Section 8.
+func TestLimitsOfTheFormat(t *testing.T) {
+	for i, pair := range [][2]int64{
+		{bundles.MaxSeals, 16}, {bundles.MaxSeal, 256 << 10}, {bundles.MaxPayload, 8<<30 - 1}, {bundles.MaxManifest, 128 << 20},
+		{bundles.MaxLogs, 256}, {bundles.MaxModules, 1048576}, {bundles.MaxModule, 1 << 20}, {bundles.MaxCheckpoint, 64 << 10},
+		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 1 << 20}, {bundles.MaxLogBytes, 1 << 30},
+		{bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])
+		}
+	}
+}
+
+// Property: each limit on what is in a payload lets pass what is as large, and
+// neither reads nor writes what is larger by one. Most limits are too large to
+// come close to, so they are lowered to what the sample has.
+func TestAtTheLimitsAndOneOver(t *testing.T) {
+	p := sample(true)
+	p.Manifest.Modules[4].Entries = append(p.Manifest.Modules[4].Entries, bundles.Ref{Log: 1, Index: 0})
+	p.Manifest.Sort()
+	payload := write(t, p)
+	files := unpack(t, payload)
+	size := func(name string) int64 { return int64(len(at(t, files, name).data)) }
+	longest := func(data []byte) (n int64) {
+		for line := range bytes.SplitAfterSeq(data, []byte("\n")) {
+			n = max(n, int64(len(line)))
+		}
+		return n
+	}
+	all, listings, listing := int64(0), int64(0), int64(0)
+	for _, f := range files[1:] {
+		if strings.HasPrefix(f.name, "listings/") {
+			listings, listing = listings+int64(len(f.data)), max(listing, int64(len(f.data)))
+		} else {
+			all += int64(len(f.data))
+		}
+	}
+	module := int64(0) // as it stands in the manifest, without what is around it
+	manifest := string(files[0].data)
+	for s := range strings.SplitSeq(manifest[strings.Index(manifest, `"modules"`):strings.Index(manifest, `"listings"`)], "\n  {") {
+		if end := strings.LastIndex(s, "\n  }"); end >= 0 {
+			module = max(module, int64(end+len("\n  }")+1))
+		}
+	}
+	for name, n := range map[string]int64{
+		"manifest": size("manifest.json"), "logs": 2, "modules": 5, "module": module, "leaves": 5,
+		"checkpoint": max(size("logs/0/checkpoint"), size("logs/1/checkpoint")),
+		"multiproof": max(size("logs/0/multiproof"), size("logs/1/multiproof")),
+		"entries":    max(size("logs/0/entries.jsonl"), size("logs/1/entries.jsonl")),
+		"entry":      max(longest(at(t, files, "logs/0/entries.jsonl").data), longest(at(t, files, "logs/1/entries.jsonl").data)),
+		"logBytes":   all, "listing": listing, "listings": listings,
+	} {
+		file := framed(t, payload)
+		o := bundles.OpenOptions{InsecureIgnoreSeals: true}
+		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n); err != nil {
+			t.Errorf("%s at the limit %d: %v", name, n, err)
+		}
+		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
+		wantDamaged(t, fmt.Sprintf("%s over the limit %d", name, n-1), b, err)
+		if name == "module" || name == "leaves" {
+			continue // the writer's other limits are below these
+		}
+		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n); err != nil {
+			t.Errorf("writing %s at the limit %d: %v", name, n, err)
+		}
+		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n-1); err == nil {
+			t.Errorf("%s was written over the limit %d", name, n-1)
+		}
+	}
+}
+
+// Property: the same for the frame, with its true limits where they are small.
+func TestFrameLimits(t *testing.T) {
+	payload := write(t, sample(false))
+	seals := make([][]byte, bundles.MaxSeals)
+	seals[3] = make([]byte, bundles.MaxSeal)
+	if b, err := open(framed(t, payload, seals...)); err != nil || len(b.Refused) != bundles.MaxSeals {
+		t.Errorf("16 seals, one of 256 KiB: %v", err)
+	}
+	pay := file{bundles.PayloadName, payload}
+	var many []file
+	for i := range bundles.MaxSeals + 1 {
+		many = append(many, file{fmt.Sprintf("signatures/%d.sigstore.json", i), nil})
+	}
+	b, err := open(archive(t, append(many, pay)))
+	wantDamaged(t, "17 seals", b, err)
+	b, err = open(archive(t, []file{{"signatures/0.sigstore.json", make([]byte, bundles.MaxSeal+1)}, pay}))
+	wantDamaged(t, "a seal of 256 KiB and a byte", b, err)
+	if !errors.Is(err, limit.ErrExceeded) {
+		t.Error(err)
+	}
+	for _, bad := range [][][]byte{make([][]byte, bundles.MaxSeals+1), {make([]byte, bundles.MaxSeal+1)}} {
+		if err := bundles.WriteFile(&bytes.Buffer{}, bad, bytes.NewReader(nil), 0); err == nil {
+			t.Errorf("%d seals were written", len(bad))
+		}
+	}
+
+	n := int64(len(payload))
+	file := framed(t, payload)
+	o := bundles.OpenOptions{InsecureIgnoreSeals: true}
+	if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, "payload", n); err != nil {
+		t.Error(err)
+	}
+	b, err = bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, "payload", n-1)
+	wantDamaged(t, "payload over the limit", b, err)
+	if err := bundles.WriteFileWithLimit(&bytes.Buffer{}, nil, bytes.NewReader(payload), n, "payload", n); err != nil {
+		t.Error(err)
+	}
+	if err := bundles.WriteFileWithLimit(&bytes.Buffer{}, nil, bytes.NewReader(payload), n, "payload", n-1); err == nil {
+		t.Error("a payload over the limit was written")
+	}
+}
+
+// Property: a log's name has up to 512 bytes.
+func TestLogNameAtTheLimit(t *testing.T) {
+	p := sample(false)
+	p.Logs[1].Name = strings.Repeat("ä", 256)
+	if _, err := open(framed(t, write(t, p))); err != nil {
+		t.Error(err)
+	}
+	p.Logs[1].Name += "x"
+	if err := bundles.WritePayload(&bytes.Buffer{}, p); err == nil {
+		t.Error("a name of 513 bytes was written")
+	}
+}
+
+// Property: a line of entries.jsonl has up to 1 MiB, its newline included.
+func TestEntryAtTheLimit(t *testing.T) {
+	const around = len(`{"index":5,"leaf":""}` + "\n")
+	for n, ok := range map[int]bool{bundles.MaxEntry: true, bundles.MaxEntry + 1: false} {
+		e := []bundles.Entry{{Index: 5, Leaf: strings.Repeat("x", n-around)}}
+		b, err := bundles.EncodeEntries(e)
+		if (err == nil) != ok {
+			t.Errorf("encoding a line of %d bytes: %v", n, err)
+		}
+		if !ok {
+			b = fmt.Appendf(nil, `{"index":5,"leaf":"%s"}`+"\n", e[0].Leaf)
+		}
+		if len(b) != n {
+			t.Fatalf("the line has %d bytes, want %d", len(b), n)
+		}
+		if _, err := bundles.DecodeEntries(b); (err == nil) != ok {
+			t.Errorf("decoding a line of %d bytes: %v", n, err)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package bundles
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/modseal/modseal/internal/limit"
+	"github.com/modseal/modseal/merkle"
+)
+
+// payloadReader reads the inner archive, whose bytes have been authenticated, or
+// taken as they are in so many words.
+type payloadReader struct {
+	*canonicalReader
+	lim   limits
+	close func() // releases the decompressor
+}
+
+// openPayload opens the inner archive at its start.
+func (b *Bundle) openPayload() (*payloadReader, error) {
+	from := b.payload.reader()
+	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow)) // the last is for frames whose window is their content
+	if err != nil {
+		return nil, damaged(err)
+	}
+	return &payloadReader{newCanonicalReader(&decompressor{z, from}), b.limits, z.Close}, nil
+}
+
+// decompressor says what was wrong with its input, where zstd knows only that
+// it did not come.
+type decompressor struct {
+	z    *zstd.Decoder
+	from *sealedReader
+}
+
+func (d *decompressor) Read(p []byte) (int, error) {
+	n, err := d.z.Read(p)
+	if err != nil && d.from.err != nil && d.from.err != io.EOF {
+		err = d.from.err
+	}
+	return n, err
+}
+
+// decode reads the whole payload: it keeps manifest and logs, and checks the
+// digest of everything else.
+func (b *Bundle) decode() error {
+	p, err := b.openPayload()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	data, err := p.file(ManifestName, p.lim.manifest)
+	if err != nil {
+		return err
+	}
+	m, err := decodeManifest(data, p.lim)
+	if err != nil {
+		return err
+	}
+	b.Manifest = *m
+	if b.Logs, err = p.logs(m); err != nil {
+		return err
+	}
+	return p.listings(m, func(string, []byte) error { return nil })
+}
+
+// file reads the next file of the archive, which must have this name.
+func (p *payloadReader) file(name string, max int64) ([]byte, error) {
+	got, size, err := p.next()
+	if err == io.EOF {
+		return nil, fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if got != name {
+		return nil, fmt.Errorf("%w: unexpected file %.100q (want %s)", ErrDamaged, got, name)
+	}
+	if err := over(name, size, max, "bytes"); err != nil {
+		return nil, err
+	}
+	data, err := limit.ReadAll(p, name, max)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	return data, nil
+}
+
+// logFileKind is one of the files that every log has.
+type logFileKind struct {
+	name   string
+	max    int64 // bytes
+	decode func(l *Log, data []byte) error
+}
+
+// logFiles are the files of a log, sorted by name.
+func logFiles(lim limits) []logFileKind {
+	return []logFileKind{
+		{"checkpoint", lim.checkpoint, func(l *Log, data []byte) error {
+			l.Checkpoint = data
+			return nil
+		}},
+		{"entries.jsonl", lim.entries, func(l *Log, data []byte) (err error) {
+			l.Entries, err = decodeEntries(data, lim)
+			return err
+		}},
+		{"multiproof", lim.multiproof, func(l *Log, data []byte) (err error) {
+			l.Proof, err = merkle.ParseMultiproof(data)
+			return err
+		}},
+	}
+}
+
+func logFileName(log int, name string) string { return fmt.Sprintf("logs/%d/%s", log, name) }
+
+// logs reads the files that the manifest lists: in version 1, three for each log
+// and no others.
+func (p *payloadReader) logs(m *Manifest) ([]Log, error) {
+	type place struct {
+		log  int
+		kind logFileKind
+	}
+	places := map[string]place{}
+	logs := make([]Log, len(m.Logs))
+	for i := range logs {
+		logs[i].LogInfo = m.Logs[i]
+		for _, k := range logFiles(p.lim) {
+			places[logFileName(i, k.name)] = place{i, k}
+		}
+	}
+	if len(places) != len(m.Files) {
+		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, len(m.Files), len(m.Logs), len(places))
+	}
+	left := p.lim.logBytes
+	for _, f := range m.Files { // each once
+		at, ok := places[f.Name]
+		if !ok || f.Size < 0 {
+			return nil, fmt.Errorf("%w: manifest: file %.80q of %d bytes", ErrDamaged, f.Name, f.Size)
+		}
+		if f.Size > left {
+			return nil, over("all files of logs", p.lim.logBytes+1, p.lim.logBytes, "bytes")
+		}
+		left -= f.Size
+		data, err := p.listedFile(f, at.kind.max)
+		if err != nil {
+			return nil, err
+		}
+		if err := at.kind.decode(&logs[at.log], data); err != nil {
+			return nil, damaged(fmt.Errorf("%s: %w", f.Name, err))
+		}
+	}
+	for i := range logs {
+		if err := logs[i].check(); err != nil {
+			return nil, err
+		}
+	}
+	return logs, m.checkRefs(logs)
+}
+
+// listedFile reads a file that must be the one that the manifest lists.
+func (p *payloadReader) listedFile(f File, max int64) ([]byte, error) {
+	data, err := p.file(f.Name, min(max, f.Size))
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 || int64(len(data)) != f.Size {
+		return nil, fmt.Errorf("%w: %s is not the file that the manifest lists", ErrDamaged, f.Name)
+	}
+	return data, nil
+}
+
+// listings reads the rest of the archive: all listings that the manifest names,
+// in order, and the end.
+func (p *payloadReader) listings(m *Manifest, yield func(digest string, listing []byte) error) error {
+	left := p.lim.listings
+	for _, digest := range m.listingDigests() {
+		data, err := p.file("listings/"+digest, min(p.lim.listing, left))
+		if err != nil {
+			return err
+		}
+		left -= int64(len(data))
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
+			return fmt.Errorf("%w: listings/%s has another digest", ErrDamaged, digest)
+		}
+		if err := yield(digest, data); err != nil {
+			return err
+		}
+	}
+	name, _, err := p.next()
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: unexpected file %.100q", ErrDamaged, name)
+	}
+	return err
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+
+	"github.com/modseal/modseal/internal/keys"
+	"github.com/modseal/modseal/internal/testlog"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"modseal": main})
+}
+
+// TestScripts runs the stories in testdata: each a session at a shell, with a
+// module proxy, a checksum database and a Rekor of its own on loopback.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
+		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit,
+		},
+	})
+}
+
+// world is what a script has around it.
+type world struct {
+	sumdb *testlog.SumDB
+	rekor *testlog.Rekor
+}
+
+func setup(e *testscript.Env) error {
+	w := &world{sumdb: testlog.NewSumDB("sum.example.com"), rekor: testlog.NewRekor("rekor.example.com")}
+	sumdb, rekor := httptest.NewServer(w.sumdb), httptest.NewServer(w.rekor)
+	e.Defer(sumdb.Close)
+	e.Defer(rekor.Close)
+	e.Values["world"] = w
+	work := e.WorkDir
+	for _, dir := range []string{"home", "proxy", "modcache"} {
+		if err := os.Mkdir(filepath.Join(work, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	files := map[string][]byte{"rekor.pub": w.rekor.Shard().PublicPEM()}
+	for _, name := range []string{"seal", "signer", "other"} { // keys that are the same every time
+		k, err := keys.ParsePrivate(testlog.NewSigner(name).PrivatePEM(), nil)
+		if err != nil {
+			return err
+		}
+		files[name+".pub"] = k.Public().MarshalPEM()
+		files[name+".key"] = testlog.NewSigner(name).PrivatePEM()
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(work, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	e.Vars = append(e.Vars,
+		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
+		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
+		"GOSUMDB="+w.sumdb.Key()+" "+sumdb.URL, "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",
+		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+rekor.URL,
+	)
+	return nil
+}
+
+// publish MODULE@VERSION DIR puts a folder into the module proxy and its hashes
+// into the checksum database.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: publish MODULE@VERSION DIR")
+	}
+	path, version, _ := strings.Cut(args[0], "@")
+	m := module.Version{Path: path, Version: version}
+	escPath, err := module.EscapePath(path)
+	ts.Check(err)
+	escVersion, err := module.EscapeVersion(version)
+	ts.Check(err)
+	dir := filepath.Join(ts.Getenv("WORK"), "proxy", filepath.FromSlash(escPath), "@v")
+	ts.Check(os.MkdirAll(dir, 0o755))
+	file, goMod := zipOf(ts, m, ts.MkAbs(args[1]))
+	base := filepath.Join(dir, escVersion)
+	ts.Check(os.WriteFile(base+".zip", file, 0o644))
+	ts.Check(os.WriteFile(base+".mod", goMod, 0o644))
+	ts.Check(os.WriteFile(base+".info", fmt.Appendf(nil, `{"Version":%q,"Time":"2026-01-01T00:00:00Z"}`, version), 0o644))
+	list, err := os.OpenFile(filepath.Join(dir, "list"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	ts.Check(err)
+	_, err = fmt.Fprintln(list, version)
+	ts.Check(err)
+	ts.Check(list.Close())
+	h1, err := dirhash.HashZip(base+".zip", dirhash.Hash1)
+	ts.Check(err)
+	goModH1, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(goMod)), nil
+	})
+	ts.Check(err)
+	ts.Value("world").(*world).sumdb.Add(m, h1, goModH1)
+}
+
+// zipOf zips a folder as a module, the same way each time.
+func zipOf(ts *testscript.TestScript, m module.Version, dir string) (file, goMod []byte) {
+	names, err := dirhash.DirFiles(dir, m.String())
+	ts.Check(err)
+	slices.Sort(names)
+	goMod = []byte("module " + m.Path + "\n")
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range names {
+		rel := strings.TrimPrefix(name, m.String()+"/")
+		data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(rel)))
+		ts.Check(err)
+		if rel == "go.mod" {
+			goMod = data
+		}
+		w, err := z.Create(name)
+		ts.Check(err)
+		_, err = w.Write(data)
+		ts.Check(err)
+	}
+	ts.Check(z.Close())
+	return b.Bytes(), goMod
+}
+
+// flip FILE OFFSET changes one bit of a file; a negative offset counts from its
+// end.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	name := ts.MkAbs(args[0])
+	data, err := os.ReadFile(name)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(data)
+	}
+	data[at] ^= 1
+	ts.Check(os.Chmod(name, 0o644))
+	ts.Check(os.WriteFile(name, data, 0o644))
+}
+
+// append FILE TEXT adds to a file, or makes one.
+func appendTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: append FILE TEXT")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	ts.Check(err)
+	_, err = fmt.Fprintln(f, args[1])
+	ts.Check(err)
+	ts.Check(f.Close())
+}
+
+// requests sumdb|rekor PATTERN asserts that a path with PATTERN was asked for
+// since the last such line; ! requests that none was.
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: requests sumdb|rekor PATTERN")
+	}
+	w := ts.Value("world").(*world)
+	list := w.sumdb.Requests()
+	if args[0] == "rekor" {
+		list = w.rekor.Requests()
+	}
+	found := slices.ContainsFunc(list, func(r string) bool { return strings.Contains(r, args[1]) })
+	if found == neg {
+		ts.Fatalf("requests to %s: %q", args[0], list)
+	}
+}
+
+// exit CODE COMMAND... runs a command that must end with this exit code; its
+// output is then as after exec.
+func exit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exit CODE COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s\n%s%s", code, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
