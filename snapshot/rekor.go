@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -73,7 +74,11 @@ func (c *collector) collectRekor(ctx context.Context) error {
 		return nil
 	}
 	client := rekor.New(rekor.Options{URL: c.RekorURL, Fetch: c.Fetch, Parallel: c.Parallel})
-	if _, err := client.Shards(ctx); err != nil {
+	shards, err := client.Shards(ctx)
+	if err == nil {
+		err = anyTrusted(c.Trust, shards)
+	}
+	if err != nil {
 		return &RekorError{URL: c.RekorURL, Err: err}
 	}
 	digests := c.wantedDigests(PublicRekor(c.RekorURL))
@@ -110,6 +115,17 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	return nil
 }
 
+// anyTrusted demands that a trusted key signed the head of a shard at least:
+// else nothing that the server gives can count, and nothing is asked of it.
+func anyTrusted(m *trust.Material, shards []rekor.Shard) (err error) {
+	for _, s := range slices.Backward(shards) { // the active one is the last
+		if _, _, err = m.RekorLogID(s.Checkpoint); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // RekorError says that a Rekor can't be used at all.
 type RekorError struct {
 	URL string
@@ -121,7 +137,10 @@ func (e *RekorError) Unwrap() error { return e.Err }
 
 // Hint says what to do without it.
 func (e *RekorError) Hint() string {
-	return "with --rekor-url=off the snapshot is taken of the checksum database alone; --rekor-url=URL names another Rekor"
+	if errors.Is(e.Err, trust.ErrUntrustedLog) {
+		return "name the log's public key with --rekor-public-key, or a trusted root that has it with --trusted-root"
+	}
+	return "--rekor-url=URL names another Rekor; with --rekor-url=off a snapshot is taken of the checksum database alone"
 }
 
 // searchFailures names the modules whose search failed.

@@ -40,12 +40,8 @@ func (c *collector) collectSumDB(ctx context.Context) error {
 	if len(public) == 0 {
 		return nil
 	}
-	cdb, _, err := sumdb.ParseGOSUMDB(cmp.Or(c.env.GOSUMDB, "sum.golang.org"))
-	if err != nil {
-		return err
-	}
 	client := sumdb.New(sumdb.Options{
-		DB: cdb, GOPROXY: c.env.GOPROXY, Fetch: c.Fetch, Parallel: c.Parallel,
+		DB: db, GOPROXY: c.env.GOPROXY, Fetch: c.Fetch, Parallel: c.Parallel,
 		CacheDir: c.cacheFor("sumdb"), GoCacheDir: filepath.Join(c.env.GOMODCACHE, "cache", "download", "sumdb"),
 	})
 	c.phase(Phase{Name: "look up in " + db.Name, Total: int64(len(public)), Unit: "modules"})

@@ -40,6 +40,17 @@ func New(key *keys.Private, client *rekor.Client, m *trust.Material) (*Attester,
 	return &Attester{key: key, client: client, trust: m, verifier: v}, nil
 }
 
+// CheckLog demands that a trusted key signs the log's heads. What is logged
+// stays: without it, a log that nobody here trusts would be told of modules.
+func (a *Attester) CheckLog(ctx context.Context) error {
+	shards, err := a.client.Shards(ctx)
+	if err != nil {
+		return err
+	}
+	_, _, err = a.trust.RekorLogID(shards[len(shards)-1].Checkpoint) // of the active shard
+	return err
+}
+
 // Attestation is one logged signature.
 type Attestation struct {
 	Of       string // zip or listing

@@ -58,11 +58,14 @@ func (c *attestCommand) Run(ctx context.Context, p *Process) error {
 	if err := c.refusePrivate(env, modules); err != nil {
 		return err
 	}
-	a, err := c.attester(p)
+	ui := newPhases(p, c.Quiet)
+	a, err := c.attester(p, ui)
 	if err != nil {
 		return err
 	}
-	ui := newPhases(p, c.Quiet)
+	if err := a.CheckLog(ctx); err != nil {
+		return &snapshot.RekorError{URL: c.RekorURL, Err: err}
+	}
 	ui.phase(snapshot.Phase{Name: "attest modules", Total: int64(len(modules)), Unit: "modules"})
 	defer ui.end()
 	h := modhash.New(modhash.Options{})
@@ -137,7 +140,7 @@ func (c *attestCommand) refusePrivate(env gomod.Env, modules []module.Version) e
 	return nil
 }
 
-func (c *attestCommand) attester(p *Process) (*attest.Attester, error) {
+func (c *attestCommand) attester(p *Process, ui *phases) (*attest.Attester, error) {
 	key, err := p.privateKey(c.Key)
 	if err != nil {
 		return nil, err
@@ -146,7 +149,7 @@ func (c *attestCommand) attester(p *Process) (*attest.Attester, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := rekor.New(rekor.Options{URL: c.RekorURL, Fetch: fetch.New(fetch.Options{UserAgent: "modseal"})})
+	client := rekor.New(rekor.Options{URL: c.RekorURL, Fetch: fetch.New(fetch.Options{UserAgent: "modseal", Notify: ui.retry})})
 	a, err := attest.New(key, client, material)
 	if err != nil {
 		return nil, &usageError{err}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cheggaaa/pb/v3"
 
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/snapshot"
 	"github.com/modseal/modseal/verify"
 )
@@ -68,6 +69,11 @@ func (u *phases) say(format string, a ...any) {
 		fmt.Fprint(u.p.Stderr, "\r\x1b[K")
 	}
 	u.p.say(format, a...)
+}
+
+// retry tells of a request that is made again.
+func (u *phases) retry(n fetch.Retry) {
+	u.say("%s %s: %v; again in %s (try %d of %d)", n.Method, n.URL, n.Cause, n.Wait.Round(100*time.Millisecond), n.Try+1, n.Tries)
 }
 
 // end takes the bar away, if there is one.

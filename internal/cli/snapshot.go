@@ -90,9 +90,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		}
 		r.Seal = func(d bundles.Digests) ([]byte, error) { return seal.ByKey(k, d) }
 	}
-	r.Fetch = fetch.New(fetch.Options{UserAgent: "modseal", Notify: func(n fetch.Retry) {
-		ui.say("%s %s: %v; again in %s (try %d of %d)", n.Method, n.URL, n.Cause, n.Wait.Round(100*time.Millisecond), n.Try+1, n.Tries)
-	}})
+	r.Fetch = fetch.New(fetch.Options{UserAgent: "modseal", Notify: ui.retry})
 	return r, nil
 }
 

@@ -23,8 +23,8 @@ import (
 	"github.com/modseal/modseal/merkle"
 )
 
-// bundleMediaType is of Sigstore bundles, version 0.3.
-const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+// BundleMediaType is that of Sigstore bundles, version 0.3.
+const BundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // ErrUnsupported says that a Rekor entry is of a kind that is not read here.
 var ErrUnsupported = errors.New("unsupported kind of Rekor entry")
@@ -147,7 +147,7 @@ func KeyBundle(k *keys.Public, digest, signature []byte) ([]byte, error) {
 		return nil, err
 	}
 	b.VerificationMaterial.Content = &protobundle.VerificationMaterial_PublicKey{PublicKey: &protocommon.PublicKeyIdentifier{Hint: k.Hint()}}
-	return marshal(b)
+	return MarshalBundle(b)
 }
 
 func messageBundle(h crypto.Hash, digest, signature []byte) (*protobundle.Bundle, error) {
@@ -159,7 +159,7 @@ func messageBundle(h crypto.Hash, digest, signature []byte) (*protobundle.Bundle
 		return nil, fmt.Errorf("digest of %d bytes for %s", len(digest), h)
 	}
 	return &protobundle.Bundle{
-		MediaType:            bundleMediaType,
+		MediaType:            BundleMediaType,
 		VerificationMaterial: &protobundle.VerificationMaterial{},
 		Content: &protobundle.Bundle_MessageSignature{MessageSignature: &protocommon.MessageSignature{
 			MessageDigest: &protocommon.HashOutput{Algorithm: algorithm, Digest: digest},
@@ -168,8 +168,9 @@ func messageBundle(h crypto.Hash, digest, signature []byte) (*protobundle.Bundle
 	}, nil
 }
 
-// marshal gives JSON without protojson's deliberate changes of white space.
-func marshal(b *protobundle.Bundle) ([]byte, error) {
+// MarshalBundle gives a Sigstore bundle's JSON on one line, without protojson's
+// deliberate changes of white space.
+func MarshalBundle(b *protobundle.Bundle) ([]byte, error) {
 	j, err := protojson.Marshal(b)
 	if err != nil {
 		return nil, err
@@ -226,5 +227,5 @@ func (e *RekorV1) MarshalSigstore() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return marshal(b)
+	return MarshalBundle(b)
 }

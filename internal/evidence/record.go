@@ -16,34 +16,55 @@ type Record struct {
 	GoMod  modhash.H1 // of its go.mod file
 }
 
+// MaxRecord is the longest record accepted, in bytes. Module paths and versions
+// of the public database make at most about 500.
+const MaxRecord = 16 << 10
+
 // ParseRecord reads a record as it is hashed into the database: exactly the
 // two lines
 //
 //	path version h1:...
 //	path version/go.mod h1:...
 //
-// (https://go.dev/ref/mod#checksum-database). Anything else is an error.
+// (https://go.dev/ref/mod#checksum-database), which Record.String gives back.
+// Anything else is an error.
 func ParseRecord(text string) (Record, error) {
-	first, _, _ := strings.Cut(text, "\n")
-	f := strings.Split(first, " ")
-	if len(f) != 3 {
-		return Record{}, fmt.Errorf("checksum database record %.100q: want two lines of three fields", text)
+	r, err := parseRecord(text)
+	if err == nil && r.String() != text {
+		err = fmt.Errorf("not the two lines of a module and of its go.mod: %.200q", text)
 	}
-	r := Record{Module: module.Version{Path: f[0], Version: f[1]}}
-	if err := module.Check(f[0], f[1]); err != nil {
+	if err != nil {
 		return Record{}, fmt.Errorf("checksum database record: %w", err)
 	}
-	var err error
+	return r, nil
+}
+
+func parseRecord(text string) (r Record, err error) {
+	if len(text) > MaxRecord {
+		return r, fmt.Errorf("%d bytes, the limit is %d", len(text), MaxRecord)
+	}
+	f := strings.Fields(text)
+	if len(f) != 6 {
+		return r, fmt.Errorf("%d fields where there should be 6", len(f))
+	}
+	r.Module = module.Version{Path: f[0], Version: f[1]}
+	if err := module.Check(f[0], f[1]); err != nil {
+		return r, err
+	}
+	if module.CanonicalVersion(f[1]) != f[1] {
+		return r, fmt.Errorf("%s: version is not canonical", r.Module)
+	}
 	if r.H1, err = modhash.ParseH1(f[2]); err != nil {
-		return Record{}, fmt.Errorf("checksum database record of %s: %w", r.Module, err)
+		return r, fmt.Errorf("%s: %w", r.Module, err)
 	}
-	prefix := first + "\n" + f[0] + " " + f[1] + "/go.mod "
-	goMod, ok := strings.CutPrefix(text, prefix)
-	if !ok || !strings.HasSuffix(goMod, "\n") {
-		return Record{}, fmt.Errorf("checksum database record of %s: the second line is not of its go.mod: %.200q", r.Module, text)
-	}
-	if r.GoMod, err = modhash.ParseH1(strings.TrimSuffix(goMod, "\n")); err != nil {
-		return Record{}, fmt.Errorf("checksum database record of %s: %w", r.Module, err)
+	if r.GoMod, err = modhash.ParseH1(f[5]); err != nil {
+		return r, fmt.Errorf("%s: %w", r.Module, err)
 	}
 	return r, nil
+}
+
+// String is the record as the database has it.
+func (r Record) String() string {
+	m := r.Module
+	return fmt.Sprintf("%s %s %s\n%s %s/go.mod %s\n", m.Path, m.Version, r.H1, m.Path, m.Version, r.GoMod)
 }

@@ -10,12 +10,14 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/modseal/modseal/internal/evidence"
 )
 
 // A Record is what the database has about one module.
 type Record struct {
 	ID   uint64 // index of the leaf
-	Text []byte // content of the leaf; see [ParseRecord]
+	Text []byte // content of the leaf; see evidence.ParseRecord
 
 	// Head came with the record: signed by the database, and large enough to
 	// have the record. A record from a cache has the head of then. That the
@@ -110,12 +112,23 @@ func (c *Client) openRecord(m module.Version, data []byte) (Record, error) {
 	if id < 0 || uint64(id) >= head.Tree.Size {
 		return bad("record %d in a tree of size %d", id, head.Tree.Size)
 	}
-	path, version, _, _, err := ParseRecord(text)
+	said, err := evidence.ParseRecord(string(text))
 	if err != nil {
 		return bad("%w", err)
 	}
-	if path != m.Path || version != m.Version {
-		return bad("record %d is of %s@%s", id, path, version)
+	if said.Module != m {
+		return bad("record %d is of %s", id, said.Module)
 	}
 	return Record{ID: uint64(id), Text: text, Head: head}, nil
+}
+
+// checkModule allows what can be in a build: version in full and canonical.
+func checkModule(m module.Version) error {
+	if err := module.Check(m.Path, m.Version); err != nil {
+		return err
+	}
+	if module.CanonicalVersion(m.Version) != m.Version {
+		return fmt.Errorf("%s: version isn't canonical", m)
+	}
+	return nil
 }

@@ -14,6 +14,9 @@ import (
 
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/merkle"
+
+	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/trust"
 )
 
 var background = context.Background
@@ -206,8 +209,8 @@ L6xGIG9BJ5WLe0paJgb2RVNCdNi6wVyMUVOfn9Oo/8s=
 
 // A real answer of the public database verifies with the built-in key.
 func TestRealLookup(t *testing.T) {
-	db, off, err := ParseGOSUMDB("sum.golang.org")
-	if err != nil || off {
+	db, err := trust.ParseGOSUMDB("sum.golang.org")
+	if err != nil {
 		t.Fatal(err)
 	}
 	c := New(Options{DB: db})
@@ -219,10 +222,9 @@ func TestRealLookup(t *testing.T) {
 	if r.ID != 67638482 || r.Head.Tree.Size != 69959272 || fmt.Sprintf("%x", r.Head.Tree.Root) != "2fac46206f4127958b7b4a5a2606f645534274d8bac15c8c51539f9fd3a8ffcb" {
 		t.Errorf("record %d in %v", r.ID, r.Head.Tree)
 	}
-	path, version, h1, goModH1, err := ParseRecord(r.Text)
-	if err != nil || path != m.Path || version != m.Version ||
-		h1 != "h1:ICeL3t2L30ljSPHHxDnR4fqVcBt/zR2zJAb9juavmQg=" || goModH1 != "h1:u5fzIrRInkL8MaO1cbRkUHT64v303YIT5KEqpNr7jRs=" {
-		t.Errorf("%s %s %s %s, %v", path, version, h1, goModH1, err)
+	if said, err := evidence.ParseRecord(string(r.Text)); err != nil || said.Module != m ||
+		said.H1.String() != "h1:ICeL3t2L30ljSPHHxDnR4fqVcBt/zR2zJAb9juavmQg=" || said.GoMod.String() != "h1:u5fzIrRInkL8MaO1cbRkUHT64v303YIT5KEqpNr7jRs=" {
+		t.Errorf("%v, %v", said, err)
 	}
 	_, err = c.openRecord(m, []byte(strings.Replace(realLookup, "69959272", "69959273", 1)))
 	wantAs[*HeadError](t, err)

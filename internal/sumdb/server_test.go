@@ -22,6 +22,8 @@ import (
 
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/merkle"
+
+	"github.com/modseal/modseal/internal/trust"
 )
 
 const testName = "sum.example.org"
@@ -172,7 +174,7 @@ func count(paths []string, part string) int {
 func (db *testDB) client(o Options) *Client {
 	db.t.Helper()
 	if o.DB == nil {
-		parsed, _, err := ParseGOSUMDB(db.key + " " + db.server.URL)
+		parsed, err := trust.ParseGOSUMDB(db.key + " " + db.server.URL)
 		if err != nil {
 			db.t.Fatal(err)
 		}

@@ -31,6 +31,7 @@ import (
 	"sync/atomic"
 
 	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/merkle"
 )
 
@@ -45,7 +46,7 @@ const (
 
 // Options say which database a [Client] speaks to, and how.
 type Options struct {
-	DB      *Database
+	DB      *trust.SumDB
 	GOPROXY string        // the go command's value of it; "" means direct
 	Fetch   *fetch.Client // nil means one with default options
 
@@ -64,7 +65,7 @@ type Options struct {
 
 // A Client speaks to one checksum database. It is safe for concurrent use.
 type Client struct {
-	db    *Database
+	db    *trust.SumDB
 	proxy string
 	fetch *fetch.Client
 	cache *cache

@@ -1,60 +1,84 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
 
-// PublicSumDB is the key of the checksum database that the go command trusts by
-// default, as golang.org/x/mod and cmd/go have it.
-const PublicSumDB = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
-
 // treeNoteOrigin is the first line of a checksum database's signed tree head.
 const treeNoteOrigin = "go.sum database tree"
 
-// SumDB is a Go checksum database that is trusted.
+// publicKey is the verifier key of the public checksum database, as the go
+// command has it built in.
+const publicKey = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+
+// SumDB is a checksum database and the key that its heads must be signed with.
+// Make one with [ParseGOSUMDB].
 type SumDB struct {
-	Name string // of its key, as in "sum.golang.org"
-	Key  string // name+hash+key
-	URL  string // where to reach it directly; not used offline
-	v    note.Verifier
+	Name     string // host or host/path; the name in its notes
+	Key      string // verifier key, as package note has it
+	Verifier note.Verifier
+	URL      string // where it is without a proxy
+	NoProxy  bool   // URL was given: go there, whatever GOPROXY says
 }
 
-// ParseGOSUMDB reads a value of GOSUMDB as cmd/go does: "off", the name of a
-// known database, or a key, either of the last two followed by a URL if need be.
-// It returns nil for "off".
+// ParseGOSUMDB reads a value of GOSUMDB as the go command does: "off", a known
+// name, or "name+hash+key", the last two perhaps followed by a URL. For "off"
+// it returns nil and no error.
 func ParseGOSUMDB(s string) (*SumDB, error) {
-	f := strings.Fields(s)
-	if len(f) == 0 || len(f) > 2 {
-		return nil, fmt.Errorf("GOSUMDB=%.100q: want a name or key, and perhaps a URL", s)
+	if s == "sum.golang.google.cn" {
+		s = "sum.golang.org https://sum.golang.google.cn"
 	}
-	if f[0] == "off" {
+	if s == "off" {
 		return nil, nil
 	}
-	key, url := f[0], ""
-	switch f[0] {
-	case "sum.golang.org":
-		key = PublicSumDB
-	case "sum.golang.google.cn": // the same database at another address
-		key, url = PublicSumDB, "https://sum.golang.google.cn"
-	}
-	v, err := note.NewVerifier(key)
-	if err != nil {
-		return nil, fmt.Errorf("GOSUMDB=%.100q: neither a known database nor a key: %w", s, err)
-	}
+	fields := strings.Fields(s)
 	switch {
-	case len(f) == 2:
-		url = strings.TrimSuffix(f[1], "/")
-	case url == "":
-		url = "https://" + v.Name()
+	case len(fields) == 0:
+		return nil, errors.New("GOSUMDB is empty")
+	case len(fields) > 2:
+		return nil, errors.New("GOSUMDB has more than a key and a URL")
 	}
-	return &SumDB{Name: v.Name(), Key: key, URL: url, v: v}, nil
+	key := fields[0]
+	if key == "sum.golang.org" {
+		key = publicKey
+	}
+	verifier, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, fmt.Errorf("GOSUMDB: key %q: %w", key, err)
+	}
+	db := &SumDB{Name: verifier.Name(), Key: key, Verifier: verifier, URL: "https://" + verifier.Name()}
+	if err := checkName(db.Name); err != nil {
+		return nil, fmt.Errorf("GOSUMDB: %w", err)
+	}
+	if len(fields) == 2 {
+		u, err := url.Parse(fields[1])
+		if err != nil || u.Scheme == "" {
+			return nil, errors.New("GOSUMDB: malformed URL") // which may hold a password
+		}
+		db.URL, db.NoProxy = strings.TrimRight(fields[1], "/"), true
+	}
+	return db, nil
 }
 
-// Verifier checks signatures by the database's key.
-func (s *SumDB) Verifier() note.Verifier { return s.v }
+// checkName allows what is host[/path] and nothing else: the name becomes part
+// of URLs and of file names.
+func checkName(name string) error {
+	u, err := url.Parse("https://" + name)
+	if err != nil || u.Host == "" || u.Host+u.Path != name {
+		return fmt.Errorf("database name %q isn't host[/path]", name)
+	}
+	for elem := range strings.SplitSeq(name, "/") {
+		if elem == "" || elem == "." || elem == ".." || strings.ContainsAny(elem, `\:`) && elem != u.Host {
+			return fmt.Errorf("database name %q isn't host[/path]", name)
+		}
+	}
+	return nil
+}
 
 // OpenSumDB verifies the signed tree head of a checksum database. It returns
 // ErrUntrustedLog when no database of that name is trusted.
@@ -63,7 +87,7 @@ func (m *Material) OpenSumDB(name string, file []byte) (*Checkpoint, error) {
 		if db.Name != name {
 			continue
 		}
-		c, err := openNote(file, db.v)
+		c, err := openNote(file, db.Verifier)
 		if err != nil {
 			return nil, err
 		}

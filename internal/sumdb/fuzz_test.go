@@ -1,0 +1,38 @@
+package sumdb
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/internal/trust"
+)
+
+const (
+	someHash  = "h1:ICeL3t2L30ljSPHHxDnR4fqVcBt/zR2zJAb9juavmQg="
+	otherHash = "h1:u5fzIrRInkL8MaO1cbRkUHT64v303YIT5KEqpNr7jRs="
+)
+
+// No answer to a lookup makes the parser panic or passes without the key.
+func FuzzLookup(f *testing.F) {
+	db, err := trust.ParseGOSUMDB("sum.golang.org")
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := New(Options{DB: db})
+	xmod := module.Version{Path: "golang.org/x/mod", Version: "v0.42.0"}
+	for _, seed := range []string{"", "\n\n\n", "1\n\n", realLookup, realLookup[:200], "+" + realLookup, strings.Replace(realLookup, "mod", "net", 1)} {
+		f.Add([]byte(seed))
+	}
+	real, err := c.openRecord(xmod, []byte(realLookup))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := c.openRecord(xmod, data)
+		if err == nil && r.Head.Tree != real.Head.Tree {
+			t.Errorf("accepted a head of %v", r.Head.Tree)
+		}
+	})
+}
