@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/verify"
 )
 
@@ -21,7 +20,7 @@ import (
 func (c *collector) finish(ctx context.Context) error {
 	payload := c.payload()
 	c.phase(Phase{Name: "check and seal"})
-	unsealed, err := c.tempBeside()
+	unsealed, err := atomicfile.Temp(c.Output)
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
@@ -143,41 +142,17 @@ func (c *collector) seal(payload *os.File, size int64) error {
 		}
 		seals = append(seals, s)
 	}
-	out, err := c.tempBeside()
+	err := atomicfile.Write(c.Output, func(w io.Writer) error {
+		return bundles.WriteFile(w, seals, io.NewSectionReader(payload, 0, size), size)
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("output: %w", err)
 	}
-	defer os.Remove(out.Name()) // gone already when all went well
-	w := bufio.NewWriterSize(out, 1<<20)
-	err = bundles.WriteFile(w, seals, io.NewSectionReader(payload, 0, size), size)
-	if err = errors.Join(err, w.Flush(), out.Chmod(0o644), out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	info, err := os.Stat(out.Name())
+	info, err := os.Stat(c.Output)
 	if err != nil {
 		return err
 	}
 	c.summary.Size = info.Size()
-	if err := os.Rename(out.Name(), c.Output); err != nil {
-		return err
-	}
 	c.phase(Phase{Name: "check and seal", Done: fmt.Sprintf("%s, %d kB", c.Output, (info.Size()+500)/1000)})
 	return nil
-}
-
-// writeFile writes a file beside its place and renames it, so that it is there
-// whole or not at all.
-func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".modseal-*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }

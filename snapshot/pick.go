@@ -18,6 +18,7 @@ import (
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/rekor"
@@ -247,5 +248,5 @@ func (c entryCache) put(e rekor.Entry) {
 		return
 	}
 	name := c.file(e.UUID)
-	_ = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), writeFile(name, b.Bytes()))
+	_ = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), atomicfile.WriteBytes(name, b.Bytes()))
 }

@@ -12,8 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -224,10 +222,4 @@ func (c *collector) count(n int64) {
 // service: GOPRIVATE and GONOSUMDB say so.
 func (c *collector) private(m module.Version) bool {
 	return c.env.Private(m.Path) || c.env.NoSumDB(m.Path)
-}
-
-// tempBeside makes a temporary file beside the output, so that it can be
-// renamed.
-func (c *collector) tempBeside() (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(c.Output), ".modseal-*.tmp")
 }

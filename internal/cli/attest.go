@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/attest"
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
@@ -183,7 +184,7 @@ func (c *attestCommand) attest(ctx context.Context, p *Process, a *attest.Attest
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return nil, err
 		}
-		if err := writeBytes(name, d.Sigstore); err != nil {
+		if err := atomicfile.WriteBytes(name, d.Sigstore); err != nil {
 			return nil, err
 		}
 	}

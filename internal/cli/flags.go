@@ -10,6 +10,7 @@ import (
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/internal/trust"
 )
 
@@ -110,6 +111,39 @@ func (p *Process) privateKey(name string) (*keys.Private, error) {
 		return nil, usagef("%s: %w", name, err)
 	}
 	return k, nil
+}
+
+// sealers are those whose public keys were given.
+func (p *Process) sealers(names []string) (seal.Trusted, error) {
+	var t seal.Trusted
+	for _, name := range names {
+		k, err := p.publicKey(name)
+		if err != nil {
+			return t, err
+		}
+		t.Keys = append(t.Keys, k)
+	}
+	return t, nil
+}
+
+// openBundle opens a bundle, which must be a file: it is read twice.
+func (p *Process) openBundle(name string) (*os.File, int64, error) {
+	info, err := os.Stat(p.path(name))
+	if err != nil {
+		return nil, 0, &usageError{err}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, usagef("%s is not a file", name)
+	}
+	f, err := os.Open(p.path(name))
+	if err != nil {
+		return nil, 0, &usageError{err}
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // readFile reads a file of the user's, of at most max bytes.

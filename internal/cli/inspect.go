@@ -4,12 +4,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
-	"github.com/modseal/modseal/internal/seal"
 )
 
 type inspectCommand struct {
@@ -41,24 +39,16 @@ type inspectedLog struct {
 
 // Run is modseal inspect.
 func (c *inspectCommand) Run(p *Process) error {
-	f, err := os.Open(p.path(c.Bundle))
-	if err != nil {
-		return &usageError{err}
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	f, size, err := p.openBundle(c.Bundle)
 	if err != nil {
 		return err
 	}
-	var sealers seal.Trusted
-	for _, name := range c.SealKey {
-		k, err := p.publicKey(name)
-		if err != nil {
-			return err
-		}
-		sealers.Keys = append(sealers.Keys, k)
+	defer f.Close()
+	sealers, err := p.sealers(c.SealKey)
+	if err != nil {
+		return err
 	}
-	b, err := bundles.Open(f, info.Size(), bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: len(c.SealKey) == 0})
+	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: len(c.SealKey) == 0})
 	if err != nil {
 		return err
 	}

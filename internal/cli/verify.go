@@ -2,15 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/report"
-	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/verify"
 )
 
@@ -39,19 +37,12 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(p.path(c.Bundle))
-	if err != nil {
-		return &usageError{err}
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	f, size, err := p.openBundle(c.Bundle)
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return usagef("%s is not a file", c.Bundle)
-	}
-	request.Bundle, request.BundleSize, request.BundleName = f, info.Size(), filepath.Base(c.Bundle)
+	defer f.Close()
+	request.Bundle, request.BundleSize, request.BundleName = f, size, filepath.Base(c.Bundle)
 	progress := newVerifyProgress(p, c.Quiet)
 	request.Progress = progress.update
 	r, err := verify.Check(ctx, *request)
@@ -101,16 +92,8 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	if db != nil {
 		r.Trust.SumDBs = append(r.Trust.SumDBs, *db)
 	}
-	var sealers seal.Trusted
-	for _, name := range c.SealKey {
-		k, err := p.publicKey(name)
-		if err != nil {
-			return nil, err
-		}
-		sealers.Keys = append(sealers.Keys, k)
-	}
-	r.Seals = sealers
-	return r, nil
+	r.Seals, err = p.sealers(c.SealKey)
+	return r, err
 }
 
 // write writes the report to standard output, or to a file that is there whole
@@ -125,28 +108,9 @@ func (c *verifyCommand) write(p *Process, r *verify.Report) error {
 	if c.Output == "" {
 		return format(p.Stdout, p.Color)
 	}
-	return writeBeside(p.path(c.Output), func(w io.Writer) error { return format(w, false) })
-}
-
-// writeBeside writes a file under another name and renames it when all is there.
-func writeBeside(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".modseal-*.tmp")
+	err := atomicfile.Write(p.path(c.Output), func(w io.Writer) error { return format(w, false) })
 	if err != nil {
-		return fmt.Errorf("output: %w", err)
+		return fmt.Errorf("report: %w", err)
 	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
-}
-
-func writeBytes(name string, data []byte) error {
-	return writeBeside(name, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return nil
 }
