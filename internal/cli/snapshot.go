@@ -38,6 +38,13 @@ type snapshotCommand struct {
 	Quiet bool   `short:"q" help:"No progress."`
 }
 
+// Help is shown below the flags.
+func (c *snapshotCommand) Help() string {
+	return `The password of an encrypted --seal-key is taken from $MODSEAL_PASSWORD or asked for. SOURCE_DATE_EPOCH sets the time stated in the bundle. GOPROXY, GOFLAGS, GOPRIVATE, GONOSUMDB and GOSUMDB mean what they mean to the go command: a private module is never asked about at a public service.
+
+Exit codes: 0 sealed; 1 modules are not proven, and nothing was written; 2 it could not be done.`
+}
+
 // Run is modseal snapshot.
 func (c *snapshotCommand) Run(ctx context.Context, p *Process) error {
 	ui := newPhases(p, c.Quiet)

@@ -31,6 +31,13 @@ type verifyCommand struct {
 	Quiet  bool   `short:"q" help:"No progress."`
 }
 
+// Help is shown below the flags.
+func (c *verifyCommand) Help() string {
+	return `Exit codes: 0 every module is proven; 1 at least one is not; 2 nothing could be checked; 3 the bundle can't be trusted. They are the same in every format.
+
+Example: modseal verify --seal-key seal.pub --key signer.pub --require rekor deps.modseal . && go build ./...`
+}
+
 // Run is modseal verify.
 func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	request, err := c.request(p)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/modseal/modseal/internal/fetch"
 	oursumdb "github.com/modseal/modseal/internal/sumdb"
+	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/internal/testlog"
 	"github.com/modseal/modseal/merkle"
 )
@@ -98,7 +99,7 @@ func TestSumDBSatisfiesOurClient(t *testing.T) {
 	db := database(600)
 	server := httptest.NewServer(db)
 	defer server.Close()
-	parsed, _, err := oursumdb.ParseGOSUMDB(db.Key())
+	parsed, err := trust.ParseGOSUMDB(db.Key())
 	if err != nil {
 		t.Fatal(err)
 	}
