@@ -30,9 +30,6 @@ func readFrame(src source, size int64, lim limits) ([][]byte, *sealedPayload, er
 		if len(seals) == lim.seals || name != sealName(len(seals)) {
 			return nil, nil, fmt.Errorf("%w: unexpected file %.80q", ErrDamaged, name)
 		}
-		if err := over(name, n, lim.seal, "bytes"); err != nil {
-			return nil, nil, err
-		}
 		seal, err := limit.ReadAll(c, name, lim.seal)
 		if err != nil {
 			return nil, nil, damaged(err)

@@ -72,6 +72,11 @@ func TestOtherManifests(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, m, err)
 		}
 	}
+}
+
+// Property: a list is a list of objects, each with what makes one.
+func TestOtherLists(t *testing.T) {
+	good := string(unpack(t, write(t, sample(true)))[0].data)
 	for _, list := range []string{"logs", "modules", "files"} {
 		begin := strings.Index(good, fmt.Sprintf("\n %q: [", list)) + len(list) + 6
 		end := begin + strings.Index(good[begin:], "\n ]") + 3

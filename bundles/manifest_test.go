@@ -11,25 +11,39 @@ import (
 	"github.com/modseal/modseal/bundles"
 )
 
-// Property: each lie of a manifest that is otherwise in its one encoding is
-// refused, and the message says which it is.
-func TestManifestLies(t *testing.T) {
+// lie is a change to a manifest, which stays in its one encoding.
+type lie struct {
+	name string
+	edit func(m *bundles.Manifest)
+	want string // in the message
+}
+
+// refuseLies demands that each lie alone is refused, with a message that says
+// which it is and that is fit to be shown.
+func refuseLies(t *testing.T, lies []lie) {
+	t.Helper()
 	files := unpack(t, write(t, sample(true)))
-	type lie struct {
-		name string
-		edit func(m *bundles.Manifest)
-		want string
+	for _, c := range lies {
+		b, err := open(repacked(t, edited(t, files, c.edit)))
+		wantDamaged(t, c.name, b, err)
+		if err == nil {
+			continue
+		}
+		if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\x1b\u009b\u202e") {
+			t.Errorf("%s: message %q is not fit to be shown", c.name, err)
+		}
 	}
-	modules := func(edit func(d []bundles.Module)) func(m *bundles.Manifest) {
-		return func(m *bundles.Manifest) { edit(m.Modules) }
-	}
-	logName := func(s string) func(m *bundles.Manifest) {
-		return func(m *bundles.Manifest) { m.Logs[1].Name = s }
-	}
+}
+
+// Property: the time is RFC 3339 in UTC, in its one form.
+func TestLiesAboutTheTime(t *testing.T) {
 	created := func(s string) func(m *bundles.Manifest) {
 		return func(m *bundles.Manifest) { m.Created = s }
 	}
-	for _, c := range []lie{
+	refuseLies(t, []lie{
 		{"no time", created(""), "is not RFC 3339 in UTC"},
 		{"a zone", created("2026-01-02T03:04:05+01:00"), "is not RFC 3339 in UTC"},
 		{"zone +00:00", created("2026-01-02T03:04:05+00:00"), "is not RFC 3339 in UTC"},
@@ -37,7 +51,15 @@ func TestManifestLies(t *testing.T) {
 		{"small t", created("2026-01-02t03:04:05Z"), "is not RFC 3339 in UTC"},
 		{"no such day", created("2026-02-30T03:04:05Z"), "is not RFC 3339 in UTC"},
 		{"second 60", created("2026-01-02T03:04:60Z"), "is not RFC 3339 in UTC"},
+	})
+}
 
+// Property: logs are sorted, have printable names, and IDs where they should.
+func TestLiesAboutLogs(t *testing.T) {
+	logName := func(s string) func(m *bundles.Manifest) {
+		return func(m *bundles.Manifest) { m.Logs[1].Name = s }
+	}
+	refuseLies(t, []lie{
 		{"logs unsorted", func(m *bundles.Manifest) { slices.Reverse(m.Logs) }, "logs are not sorted"},
 		{"a log twice", func(m *bundles.Manifest) { m.Logs[0] = m.Logs[1] }, "logs are not sorted"},
 		{"log without a name", logName(""), `log name ""`},
@@ -56,7 +78,15 @@ func TestManifestLies(t *testing.T) {
 		{"a log more", func(m *bundles.Manifest) {
 			m.Logs = append(m.Logs, bundles.LogInfo{Kind: bundles.SumDB, Name: "z"})
 		}, "6 files listed, 3 logs need 9"},
+	})
+}
 
+// Property: modules are sorted, are modules, and refer to what is there.
+func TestLiesAboutModules(t *testing.T) {
+	modules := func(edit func(d []bundles.Module)) func(m *bundles.Manifest) {
+		return func(m *bundles.Manifest) { edit(m.Modules) }
+	}
+	refuseLies(t, []lie{
 		{"modules unsorted", modules(slices.Reverse), "modules are not sorted"},
 		{"a module twice", modules(func(d []bundles.Module) { d[1] = d[0] }), "modules are not sorted"},
 		{"no path", modules(func(d []bundles.Module) { d[0].Path = "" }), "is not a module version"},
@@ -79,7 +109,13 @@ func TestManifestLies(t *testing.T) {
 		{"listing that is not there", modules(func(d []bundles.Module) { d[0].Listing = hexOf("another") }), "unexpected file"},
 		{"listing less", modules(func(d []bundles.Module) { d[0].Listing = "" }), "unexpected file"},
 		{"no listings", func(m *bundles.Manifest) { m.Listings = false }, `unexpected file "listings/`},
+	})
+}
 
+// Property: files are sorted, are those of the logs, and are what they are said
+// to be.
+func TestLiesAboutFiles(t *testing.T) {
+	refuseLies(t, []lie{
 		{"files unsorted", func(m *bundles.Manifest) { slices.Reverse(m.Files) }, "files are not sorted"},
 		{"a file twice", func(m *bundles.Manifest) { m.Files[1] = m.Files[0] }, "files are not sorted"},
 		{"a file less", func(m *bundles.Manifest) { m.Files = m.Files[1:] }, "5 files listed, 2 logs need 6"},
@@ -93,16 +129,7 @@ func TestManifestLies(t *testing.T) {
 		{"size too small", func(m *bundles.Manifest) { m.Files[2].Size-- }, "logs/0/multiproof: more than"},
 		{"size below zero", func(m *bundles.Manifest) { m.Files[2].Size = -1 }, `file "logs/0/multiproof" of -1 bytes`},
 		{"sizes that overflow", func(m *bundles.Manifest) { m.Files[0].Size, m.Files[1].Size = 1<<62, 1<<62 }, "all files of logs: more than 1073741824 bytes"},
-	} {
-		b, err := open(repacked(t, edited(t, files, c.edit)))
-		wantDamaged(t, c.name, b, err)
-		if err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
-		}
-		if err != nil && (len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\x1b\u009b\u202e")) {
-			t.Errorf("%s: message %q is not fit to be shown", c.name, err)
-		}
-	}
+	})
 }
 
 // Property: each lie in a log's files, of which the manifest speaks the truth,

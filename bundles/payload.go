@@ -23,8 +23,7 @@ type payloadReader struct {
 // openPayload opens the inner archive at its start.
 func (b *Bundle) openPayload() (*payloadReader, error) {
 	from := b.payload.reader()
-	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(maxWindow)) // the last is for frames whose window is their content
+	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, damaged(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -52,30 +53,12 @@ func rewritten(t testing.TB, files []file, edit func(i int, h *tar.Header)) []by
 	return b.Bytes()
 }
 
-// otherForms are archives with the same files as the canonical one in another
-// form, or with more than those.
-func otherForms(t testing.TB, files []file) map[string][]byte {
+// otherHeaders are archives with the same files as the canonical one under
+// headers of another form.
+func otherHeaders(t testing.TB, files []file) map[string][]byte {
 	good := archive(t, files)
 	first, size := files[0], len(files[0].data)
-	end := len(good) - 2*block
-	pad := block + size // of the first file
-	insert := func(what []byte) []byte { return append(what, good...) }
-	header := func(h tar.Header, body string) []byte {
-		var b bytes.Buffer
-		w := tar.NewWriter(&b)
-		h.Size = int64(len(body))
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write([]byte(body)); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	forms := map[string][]byte{
+	return map[string][]byte{
 		"mode 0755":              patched(good, 100, "0000755"),
 		"mode without zeros":     patched(good, 100, "   644\x00 "),
 		"owner":                  patched(good, 108, "0001750"),
@@ -100,9 +83,35 @@ func otherForms(t testing.TB, files []file) map[string][]byte {
 		"bytes after the name":   patched(good, len(first.name)+1, "x"),
 		"checksum of 8 digits":   append(append(bytes.Clone(good[:148]), fmt.Sprintf("0%s\x00", good[148:154])...), good[156:]...),
 
-		"PAX headers":        rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatPAX; h.PAXRecords = map[string]string{"comment": "x"} }),
-		"PAX time":           rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatPAX; h.ModTime = time.Unix(0, 5) }),
-		"GNU headers":        rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatGNU }),
+		"PAX headers": rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatPAX; h.PAXRecords = map[string]string{"comment": "x"} }),
+		"PAX time":    rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatPAX; h.ModTime = time.Unix(0, 5) }),
+		"GNU headers": rewritten(t, files, func(i int, h *tar.Header) { h.Format = tar.FormatGNU }),
+	}
+}
+
+// otherArchives are archives with more than the canonical one, or less, or with
+// another end.
+func otherArchives(t testing.TB, files []file) map[string][]byte {
+	good := archive(t, files)
+	size := len(files[0].data)
+	end := len(good) - 2*block
+	insert := func(what []byte) []byte { return append(what, good...) }
+	header := func(h tar.Header, body string) []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		h.Size = int64(len(body))
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	forms := map[string][]byte{
 		"a PAX global first": insert(header(tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "x"}}, "")),
 		"a directory first":  insert(header(tar.Header{Typeflag: tar.TypeDir, Name: "logs/", Mode: 0o755}, "")),
 		"a symlink first":    insert(header(tar.Header{Typeflag: tar.TypeSymlink, Name: "manifest.json", Linkname: "/etc/passwd"}, "")),
@@ -119,9 +128,15 @@ func otherForms(t testing.TB, files []file) map[string][]byte {
 	}
 	if size%block != 0 {
 		bad := bytes.Clone(good)
-		bad[pad] = 'x'
+		bad[block+size] = 'x'
 		forms["padding"] = bad
 	}
+	return forms
+}
+
+func otherForms(t testing.TB, files []file) map[string][]byte {
+	forms := otherHeaders(t, files)
+	maps.Copy(forms, otherArchives(t, files))
 	return forms
 }
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -29,6 +30,11 @@ func (j *judgement) refuse(p *proof) {
 	slices.SortStableFunc(elsewhere, func(a, b *EvidenceReport) int { return strings.Compare(a.Of, b.Of) }) // listing before zip
 	for _, e := range elsewhere {
 		if e.Accepted {
+			if e.Of == "zip" && j.zip == nil {
+				j.verdict(NotOnDisk, fmt.Sprintf("only its zip is attested, and that is not in %s\nsigned:  %s   (zip by %s, %s, entry %d)", j.places.String(), e.Digest, e.Signer, e.Log, e.Index),
+					"carry the zip over too, or have the listing attested (modseal attest does both)")
+				return
+			}
 			if e.Of == "listing" {
 				j.want = e.sum
 			}
@@ -64,17 +70,18 @@ func (j *judgement) refuse(p *proof) {
 
 // checkZipBeside judges the zip that lies beside an unpacked tree. No build reads
 // it while the tree is there, and the go command would unpack it without hashing
-// it again if the tree went away. It passes if its bytes are attested, if they
-// are those that the snapshot saw for this very h1 (the sealer's word), or if its
-// content has the proven h1.
+// it again if the tree went away. It passes if its content has the proven h1, or,
+// unless it was read anyway, if its bytes are those that the snapshot saw for this
+// very h1 (the sealer's word). That somebody attested its bytes is not enough:
+// only the content says of which module and version they are.
 func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
-	if j.zip == nil || j.at.tree == "" || p.zip && !j.strict {
-		return nil
-	}
-	if d, ok := j.index.claimed[j.v]; ok && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
+	if j.zip == nil || j.at.tree == "" {
 		return nil
 	}
 	if j.zipListing == nil {
+		if d, ok := j.index.claimed[j.v]; ok && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
+			return nil
+		}
 		if err := j.readZip(ctx); err != nil {
 			return err
 		}
@@ -91,16 +98,20 @@ func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
 // content.
 func (j *judgement) checkGoMod(p *proof) error {
 	if j.at.mod == "" {
+		j.checkGraph(j.goModOf(j.listing)) // which read the go.mod in the zip, if any
 		return nil
 	}
 	got, err := j.readGoMod()
 	if err != nil || j.report.Status != Unchecked {
 		return err
 	}
-	if p.goMod != nil {
-		if got != *p.goMod {
-			j.goModDiffers(got, *p.goMod, "the checksum database's record")
+	for _, want := range p.goMods {
+		if got != want {
+			j.goModDiffers(got, want, "the checksum database's record")
+			return nil
 		}
+	}
+	if p.record {
 		return nil
 	}
 	want := j.goModOf(j.listing)
@@ -122,10 +133,16 @@ func (j *judgement) readGoMod() (modhash.H1, error) {
 	h := modhash.GoModH1(data)
 	j.goMod = &h
 	j.onDisk("go.mod", j.at.mod, h.String())
-	if read := j.m.GoModRead; read != "" && read != h.String() {
-		j.verdict(Mismatch, "go.mod changed while it was read: "+j.at.mod, "let nothing write to the module cache while it is verified")
-	}
+	j.checkGraph(h)
 	return h, nil
+}
+
+// checkGraph demands that the dependency set was computed from the go.mod that is
+// judged.
+func (j *judgement) checkGraph(goMod modhash.H1) {
+	if read := j.m.GoModRead; read != "" && read != goMod.String() {
+		j.verdict(Mismatch, "go.mod changed while it was read: "+cmp.Or(j.at.mod, j.at.zip), "let nothing write to the module cache while it is verified")
+	}
 }
 
 // goModOf is the h1 of the go.mod that goes with proven content: the file
@@ -148,12 +165,11 @@ func (j *judgement) judgeGoModOnly() error {
 		return err
 	}
 	p := &proof{}
-	record, e := j.index.record(j.v)
-	if e != nil {
-		p.seen, p.record = append(p.seen, e), e.Accepted
-		if p.record && got != record.GoMod {
+	for _, r := range j.index.recorded(j.v) {
+		p.seen = append(p.seen, r.EvidenceReport)
+		if p.record = p.record || r.Accepted; r.Accepted && got != r.GoMod {
 			j.publish(p)
-			j.goModDiffers(got, record.GoMod, fmt.Sprintf("%s, record %d", e.Log, e.Index))
+			j.goModDiffers(got, r.GoMod, fmt.Sprintf("%s, record %d", r.Log, r.Index))
 			return nil
 		}
 	}

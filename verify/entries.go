@@ -24,8 +24,8 @@ type entryRef struct {
 // index finds the entries that speak of a module: by what the entries say, not
 // by what the manifest claims of them.
 type index struct {
-	records  map[module.Version]entryRef // checksum databases, proven; one each
-	byDigest map[[32]byte][]entryRef     // hashedrekord entries
+	records  map[module.Version][]entryRef // of checksum databases
+	byDigest map[[32]byte][]entryRef       // hashedrekord entries
 	claimed  map[module.Version]*bundles.Module
 	refs     func(bundles.Ref) entryRef
 	signers  *signerCheck
@@ -34,7 +34,7 @@ type index struct {
 // indexEntries reads what the entries of all logs say.
 func indexEntries(b *bundles.Bundle, logs []provenLog, signers *signerCheck) *index {
 	x := &index{
-		records: map[module.Version]entryRef{}, byDigest: map[[32]byte][]entryRef{},
+		records: map[module.Version][]entryRef{}, byDigest: map[[32]byte][]entryRef{},
 		claimed: map[module.Version]*bundles.Module{}, signers: signers,
 	}
 	for i := range logs {
@@ -61,10 +61,7 @@ func (x *index) add(ref entryRef) {
 		if err != nil {
 			return // a leaf that is no record speaks of no module
 		}
-		if old, ok := x.records[r.Module]; ok && old.log.err == nil {
-			return // a proven one is not displaced
-		}
-		x.records[r.Module] = ref
+		x.records[r.Module] = append(x.records[r.Module], ref)
 	case bundles.RekorV1:
 		if h, err := evidence.ParseHashedRekord([]byte(ref.entry.Leaf)); err == nil {
 			x.byDigest[h.SHA256] = append(x.byDigest[h.SHA256], ref)
@@ -72,24 +69,29 @@ func (x *index) add(ref entryRef) {
 	}
 }
 
-// record judges the checksum database's record of a module; nil if there is
-// none.
-func (x *index) record(m module.Version) (*evidence.Record, *EvidenceReport) {
-	ref, ok := x.records[m]
-	if !ok {
-		return nil, nil
+// recorded is a record of a checksum database, with its verdict.
+type recorded struct {
+	evidence.Record
+	*EvidenceReport
+}
+
+// recorded judges the records of a module. An honest database has one, and all
+// databases have the same.
+func (x *index) recorded(m module.Version) []recorded {
+	var out []recorded
+	for _, ref := range x.records[m] {
+		r, err := evidence.ParseRecord(ref.entry.Leaf)
+		if err != nil {
+			continue // not reached: add parsed it
+		}
+		e := &EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: "record", Digest: r.H1.String()}
+		if e.Why, e.status = ref.log.refusal(); e.Why != "" {
+			e.hint = ref.log.hint()
+		}
+		e.Accepted = e.Why == ""
+		out = append(out, recorded{r, e})
 	}
-	r, err := evidence.ParseRecord(ref.entry.Leaf)
-	if err != nil {
-		return nil, nil // not reached: add parsed it
-	}
-	e := &EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: "record", Digest: r.H1.String()}
-	if e.Why, e.status = ref.log.refusal(); e.Why != "" {
-		e.hint = ref.log.hint()
-		return &r, e
-	}
-	e.Accepted = true
-	return &r, e
+	return out
 }
 
 // refusal says why nothing that this log holds counts; "" if it does.

@@ -186,8 +186,8 @@ func (j *judgement) readZip(ctx context.Context) error {
 // proof is what the evidence proves of the content.
 type proof struct {
 	h1     modhash.H1
-	record bool              // a trusted checksum database recorded h1
-	goMod  *modhash.H1       // what it recorded for go.mod
+	record bool              // trusted checksum databases recorded h1, and no other
+	goMods []modhash.H1      // what was recorded for go.mod
 	signed bool              // a trusted signer logged h1, or the digest of a zip whose content has h1
 	zip    bool              // a trusted signer logged the digest of the zip
 	seen   []*EvidenceReport // all evidence that speaks of the module
@@ -197,17 +197,19 @@ type proof struct {
 // h1 ends it with a mismatch, whatever else there is.
 func (j *judgement) prove(ctx context.Context) (*proof, error) {
 	p := &proof{h1: j.listing.H1()}
-	record, e := j.index.record(j.v)
-	if e != nil {
-		p.seen = append(p.seen, e)
-		if e.Accepted && record.H1 != p.h1 {
-			j.publish(p)
-			j.differs(record.H1, fmt.Sprintf("%s, record %d", e.Log, e.Index))
-			return p, nil
+	for _, r := range j.index.recorded(j.v) {
+		p.seen = append(p.seen, r.EvidenceReport)
+		switch {
+		case !r.Accepted:
+		case r.H1 != p.h1:
+			j.differs(r.H1, fmt.Sprintf("%s, record %d", r.Log, r.Index))
+		default:
+			p.record, p.goMods = true, append(p.goMods, r.GoMod)
 		}
-		if p.record = e.Accepted; p.record {
-			p.goMod = &record.GoMod
-		}
+	}
+	if j.report.Status != Unchecked {
+		j.publish(p)
+		return p, nil
 	}
 	for _, e := range j.index.signed(p.h1, "listing") {
 		p.seen = append(p.seen, e)

@@ -72,8 +72,13 @@ func (p *places) findTree(m module.Version) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Lstat(partial); err == nil {
+	// The go command follows a link here, and takes one that leads nowhere for
+	// no mark: what is no regular file is an error, lest the two disagree.
+	switch _, err := gomod.RegularFile(partial); {
+	case err == nil:
 		return "", nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
 	}
 	_, err = os.Lstat(tree)
 	return present(tree, err)

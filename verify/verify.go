@@ -232,7 +232,7 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	for i := range modules {
 		out.Modules[i] = modules[i].ModuleReport
 		if dir := out.Modules[i].Dir; dir != "" {
-			if rel, err := filepath.Rel(e.project.Dir, dir); err == nil && modules[i].OK {
+			if rel, err := filepath.Rel(e.project.Dir, dir); err == nil && e.project.Modules[i].InTree && filepath.IsLocal(rel) {
 				out.Modules[i].Dir = rel
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -59,8 +60,9 @@ type hashedRekordBody struct {
 }
 
 // ParseHashedRekord reads the body of a Rekor entry, as it is hashed into the
-// log. Other kinds and digests other than SHA-256 give ErrUnsupported. The body
-// must be in Rekor's one canonical form: it is encoded again and compared.
+// log. Other kinds, digests other than SHA-256, certificate chains and keys that
+// are no PKIX keys give ErrUnsupported. The body must be in Rekor's one canonical
+// form: it is encoded again and compared.
 func ParseHashedRekord(body []byte) (*HashedRekord, error) {
 	var kind struct {
 		APIVersion string `json:"apiVersion"`
@@ -83,17 +85,27 @@ func ParseHashedRekord(body []byte) (*HashedRekord, error) {
 		return nil, fmt.Errorf("%w: digest algorithm %.20q", ErrUnsupported, b.Spec.Data.Hash.Algorithm)
 	}
 	digest, err := hex.DecodeString(b.Spec.Data.Hash.Value)
-	if err != nil || len(digest) != 32 {
+	if err != nil || len(digest) != 32 || hex.EncodeToString(digest) != b.Spec.Data.Hash.Value {
 		return nil, fmt.Errorf("rekor entry: digest %.80q", b.Spec.Data.Hash.Value)
 	}
 	h := &HashedRekord{SHA256: [32]byte(digest), Signature: b.Spec.Signature.Content}
-	return h, h.parseSigner(b.Spec.Signature.PublicKey.Content)
+	if err := h.parseSigner(b.Spec.Signature.PublicKey.Content); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
+// parseSigner reads the one PEM block that Rekor makes of a key or certificate.
 func (h *HashedRekord) parseSigner(file []byte) error {
-	block, _ := pem.Decode(file)
+	block, rest := pem.Decode(file)
 	if block == nil {
 		return errors.New("rekor entry: its public key is not PEM")
+	}
+	if len(rest) > 0 && block.Type == "CERTIFICATE" {
+		return fmt.Errorf("%w: signer is a certificate with more after it", ErrUnsupported)
+	}
+	if !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}), file) {
+		return errors.New("rekor entry: its public key is not one PEM block in canonical form")
 	}
 	var key any
 	var err error
@@ -186,6 +198,9 @@ func MarshalBundle(b *protobundle.Bundle) ([]byte, error) {
 // SigstoreBundle gives the entry as a Sigstore bundle, version 0.3: everything
 // but the artifact. A hashedrekord holds all of it.
 func (e *RekorV1) SigstoreBundle(h *HashedRekord) (*protobundle.Bundle, error) {
+	if e.LogIndex > math.MaxInt64 || e.Inclusion.Index > merkle.MaxSize || e.Inclusion.Tree.Size > merkle.MaxSize {
+		return nil, fmt.Errorf("log index %d, leaf %d in a tree of %d", e.LogIndex, e.Inclusion.Index, e.Inclusion.Tree.Size)
+	}
 	b, err := messageBundle(crypto.SHA256, h.SHA256[:], h.Signature)
 	if err != nil {
 		return nil, err

@@ -48,11 +48,8 @@ func parseRecord(text string) (r Record, err error) {
 		return r, fmt.Errorf("%d fields where there should be 6", len(f))
 	}
 	r.Module = module.Version{Path: f[0], Version: f[1]}
-	if err := module.Check(f[0], f[1]); err != nil {
-		return r, err
-	}
-	if module.CanonicalVersion(f[1]) != f[1] {
-		return r, fmt.Errorf("%s: version is not canonical", r.Module)
+	if module.Check(f[0], f[1]) != nil || module.CanonicalVersion(f[1]) != f[1] { // an error of Check has hostile text as it is
+		return r, fmt.Errorf("%.200q is not a module version", f[0]+"@"+f[1])
 	}
 	if r.H1, err = modhash.ParseH1(f[2]); err != nil {
 		return r, fmt.Errorf("%s: %w", r.Module, err)

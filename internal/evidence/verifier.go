@@ -3,6 +3,8 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
@@ -72,12 +74,26 @@ func (v *Verifier) Verify(e *RekorV1, h *HashedRekord) (*Signed, error) {
 	if len(result.VerifiedTimestamps) == 0 {
 		return nil, errors.New("no proven time")
 	}
+	if err := e.checkSize(); err != nil {
+		return nil, err
+	}
 	s := &Signed{Time: result.VerifiedTimestamps[0].Timestamp.UTC()}
 	if h.Certificate != nil {
 		if result.Signature == nil || result.Signature.Certificate == nil {
-			return nil, fmt.Errorf("no verified certificate")
+			return nil, errors.New("no verified certificate")
 		}
 		s.Certificate = result.Signature.Certificate
 	}
 	return s, nil
+}
+
+// checkSize demands that the checkpoint, whose signature and root have been
+// verified, is of the size that the inclusion proof was verified for: equal
+// roots don't say so, and sigstore-go compares no more.
+func (e *RekorV1) checkSize() error {
+	lines := strings.SplitN(string(e.Checkpoint), "\n", 3)
+	if len(lines) != 3 || lines[1] != strconv.FormatUint(e.Inclusion.Tree.Size, 10) {
+		return fmt.Errorf("the checkpoint is not of a tree of %d leaves, for which the entry is proven", e.Inclusion.Tree.Size)
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // ErrExceeded is what every Error matches with errors.Is.
@@ -30,7 +31,7 @@ func (e *Error) Is(target error) bool { return target == ErrExceeded }
 // ReadAll reads r to its end and returns at most max bytes. It returns an
 // *Error when r holds more, after having read max+1 bytes and not one further.
 func ReadAll(r io.Reader, what string, max int64) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, max+1))
+	b, err := io.ReadAll(io.LimitReader(r, addOne(max)))
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +39,14 @@ func ReadAll(r io.Reader, what string, max int64) ([]byte, error) {
 		return nil, &Error{What: what, Max: max, Unit: "bytes"}
 	}
 	return b, nil
+}
+
+// addOne is n + 1, or n where that would overflow.
+func addOne(n int64) int64 {
+	if n == math.MaxInt64 {
+		return n
+	}
+	return n + 1
 }
 
 // Reader returns a reader of r that fails with an *Error, rather than ending,
@@ -57,8 +66,8 @@ func (l *reader) Read(p []byte) (int, error) {
 		return 0, l.err
 	}
 	// one byte beyond the limit is asked for, to tell "at the limit" from "over it"
-	if int64(len(p)) > l.left+1 {
-		p = p[:l.left+1]
+	if int64(len(p)) > addOne(l.left) {
+		p = p[:addOne(l.left)]
 	}
 	n, err := l.r.Read(p)
 	if int64(n) > l.left {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -46,5 +47,15 @@ func TestErrorIsSticky(t *testing.T) {
 	_, _ = io.ReadAll(r)
 	if n, err := r.Read(make([]byte, 4)); n != 0 || !errors.Is(err, limit.ErrExceeded) {
 		t.Errorf("second read: %d, %v", n, err)
+	}
+}
+
+// Property: the largest number there is is no limit, rather than none at all.
+func TestNoLimit(t *testing.T) {
+	if got, err := limit.ReadAll(strings.NewReader("abc"), "thing", math.MaxInt64); string(got) != "abc" || err != nil {
+		t.Errorf("ReadAll: %q, %v", got, err)
+	}
+	if got, err := io.ReadAll(limit.Reader(strings.NewReader("abc"), "thing", math.MaxInt64)); string(got) != "abc" || err != nil {
+		t.Errorf("Reader: %q, %v", got, err)
 	}
 }

@@ -16,7 +16,9 @@
 //   - A zip with an entry for a directory is refused: the entry would count for the h1 of the zip, and never for the
 //     h1 of its unpacked tree. So is an entry whose mode is not that of a regular file.
 //   - A zip or a tree without a single file is refused: its h1 would be that of every such module.
-//   - The number of entries and the size of a zip's directory have limits ([MaxEntries], [MaxDirectory]).
+//   - The number of entries, the size of a zip's directory and the depth of folders have limits ([MaxEntries],
+//     [MaxDirectory], [MaxDepth]), and the entries of a zip may not overlap: together they have no more compressed
+//     bytes than the zip.
 //
 // Content is read with the standard library's archive/zip and inflater because the go command does: two decoders that
 // disagree about one zip would be worth more to an attacker than the 10–20 % of time that a faster one saves.
@@ -34,4 +36,5 @@ const (
 	MaxListing   = 64 << 20  // bytes of a listing
 	MaxEntries   = 1 << 17   // files of a zip or a listing; files and folders of a tree
 	MaxDirectory = 16 << 20  // bytes of a zip's central directory; bytes of all names of a tree
+	MaxDepth     = 200       // folders in folders below the root of a module
 )

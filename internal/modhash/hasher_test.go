@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,6 +196,40 @@ func TestRefusedLeavesNothingOpen(t *testing.T) {
 		t.Errorf("%d files were open, now %d", before, after)
 	}
 }
+
+// A module with very many names, of which one is read at a time, lets the next one in when it is done, accepted or not.
+func TestWideModulesTakeTurns(t *testing.T) {
+	dir := wide().writeTree(t)
+	long := strings.Repeat("x", 3000)
+	h := modhash.New(modhash.Options{Workers: 2})
+	h.SetHooks(modhash.Hooks{AfterList: func(list []fs.DirEntry) []fs.DirEntry {
+		for _, e := range list {
+			if e.Name() == "go.mod" { // in the root only
+				return append(list, slices.Repeat([]fs.DirEntry{fakeFolder(long)}, 1000)...)
+			}
+		}
+		return list
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := h.Each(ctx, 4, func(ctx context.Context, i int) error {
+		_, err := h.Tree(ctx, dir, m)
+		if problems := problemsOf(t, err); len(problems) != 1 || !strings.Contains(problems[0], "can't be read") {
+			t.Errorf("wrong is %q", problems)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+type fakeFolder string
+
+func (f fakeFolder) Name() string             { return string(f) }
+func (fakeFolder) IsDir() bool                { return true }
+func (fakeFolder) Type() fs.FileMode          { return fs.ModeDir }
+func (fakeFolder) Info() (fs.FileInfo, error) { return nil, fs.ErrNotExist }
 
 // Each calls once for each number; the first error ends it.
 func TestEach(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modseal/modseal/internal/modhash"
 )
@@ -190,16 +191,64 @@ func TestListingLimit(t *testing.T) {
 	}
 }
 
-func TestTreeDepthLimit(t *testing.T) {
-	const deepest = 200
-	name := strings.Repeat("d/", deepest) + "a.go"
+func TestDepthLimit(t *testing.T) {
+	name := strings.Repeat("d/", modhash.MaxDepth) + "a.go"
 	h := modhash.New(modhash.Options{})
-	if _, err := h.Tree(t.Context(), content{name: ""}.writeTree(t), m); err != nil {
-		t.Errorf("at the limit: %v", err)
+	tree, err := h.Tree(t.Context(), content{name: ""}.writeTree(t), m)
+	if err != nil {
+		t.Fatalf("tree at the limit: %v", err)
 	}
-	_, err := h.Tree(t.Context(), content{"d/" + name: ""}.writeTree(t), m)
+	if _, err := h.Zip(t.Context(), writeZip(t, zipOf(t, one(name, ""))), m); err != nil {
+		t.Errorf("zip at the limit: %v", err)
+	}
+	if _, err := modhash.ParseListing(tree.Listing.Bytes()); err != nil {
+		t.Errorf("listing at the limit: %v", err)
+	}
+	name = "d/" + name
 	var e *modhash.ContentError
-	if !errors.As(err, &e) || e.Problem != "folder is nested more than 200 deep" {
-		t.Errorf("above the limit: %v", err)
+	_, err = h.Tree(t.Context(), content{name: ""}.writeTree(t), m)
+	if !errors.As(err, &e) || e.Problem != "folder nested more than 200 deep" || e.Path != strings.TrimSuffix(name, "/a.go") {
+		t.Errorf("tree above the limit: %v", err)
+	}
+	_, err = h.Zip(t.Context(), writeZip(t, zipOf(t, one(name, ""))), m)
+	if !errors.As(err, &e) || e.Problem != "nested more than 200 folders deep" || e.Path != name {
+		t.Errorf("zip above the limit: %v", err)
+	}
+	if l, err := modhash.ParseListing([]byte(line("", prefix+name))); err == nil {
+		t.Errorf("listing above the limit: %v", l)
+	}
+}
+
+// Entries that share their compressed bytes would make a small zip a long read: here each is as long as the zip. At the
+// limit, what is wrong with this zip is what is compressed.
+func TestZipOverlapLimit(t *testing.T) {
+	const size = 1000
+	zipWith := func(packed uint64) []byte {
+		a := rawEntry{name: prefix + "a", method: zip.Deflate, packed: packed}
+		data := rawZip(a)
+		return append(make([]byte, size-len(data)), data...)
+	}
+	h := modhash.New(modhash.Options{})
+	_, err := h.Zip(t.Context(), writeZip(t, zipWith(size)), m)
+	if p := problemsOf(t, err); len(p) != 1 || !strings.HasPrefix(p[0], `"a": content can't be read`) {
+		t.Errorf("at the limit: %q", p)
+	}
+	_, err = h.Zip(t.Context(), writeZip(t, zipWith(size+1)), m)
+	wantProblem(t, err, "entries of the zip overlap")
+}
+
+// A name of many letters and slashes does not take long to check: here 200 names of 64 kB each.
+func TestLongNamesAreFast(t *testing.T) {
+	var entries []rawEntry
+	for i := range 200 {
+		dirs := strings.Repeat(fmt.Sprintf("/%0300d", i), modhash.MaxDepth)
+		entries = append(entries, stored(fmt.Sprintf("%sx%03d%s", prefix, i, dirs), ""))
+	}
+	start := time.Now()
+	if _, err := modhash.New(modhash.Options{}).Zip(t.Context(), writeZip(t, rawZip(entries...)), m); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("took %v", d)
 	}
 }

@@ -27,6 +27,9 @@ func namePrefix(m module.Version) string { return m.Path + "@" + m.Version + "/"
 
 // checkName returns what is wrong with the name of a file in a module, or "".
 func checkName(name string) (problem string) {
+	if strings.Count(name, "/") > MaxDepth {
+		return fmt.Sprintf("nested more than %d folders deep", MaxDepth)
+	}
 	err := module.CheckFilePath(name)
 	if err == nil {
 		return ""
@@ -78,8 +81,9 @@ func (names zipNames) add(name string) (problem string) {
 }
 
 func (names zipNames) collision(name string) (problem string) {
-	for folder := false; name != "."; name, folder = path.Dir(name), true {
-		key := fold(name)
+	// Cut at the same slashes, the key of a folder is what the key of the name begins with.
+	key := fold(name)
+	for folder := false; ; folder = true {
 		other, taken := names[key]
 		switch {
 		case !taken:
@@ -93,8 +97,12 @@ func (names zipNames) collision(name string) (problem string) {
 		default:
 			return "" // with this folder came those above it
 		}
+		slash, keySlash := strings.LastIndexByte(name, '/'), strings.LastIndexByte(key, '/')
+		if slash < 0 {
+			return ""
+		}
+		name, key = name[:slash], key[:keySlash]
 	}
-	return ""
 }
 
 // fold returns a string that is equal for two strings if and only if strings.EqualFold holds for them.

@@ -121,9 +121,10 @@ func realModules(t *testing.T, n int) []cached {
 // Real modules have the h1 that dirhash computes, and the go command accepts their zips as we do.
 func TestRealModules(t *testing.T) {
 	const count = 40
-	mods := realModules(t, count)[:count]
+	mods := realModules(t, count)
 	h := modhash.New(modhash.Options{})
-	for _, mod := range mods {
+	for i := range count {
+		mod := mods[i*len(mods)*9/10/count] // of all sizes but the largest
 		z, err := h.Zip(t.Context(), mod.zip, mod.Version)
 		if err != nil {
 			t.Errorf("%v: %v", mod.Version, err)

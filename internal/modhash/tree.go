@@ -67,7 +67,6 @@ func (h *Hasher) Folder(ctx context.Context, dir string) (*FolderResult, error) 
 const (
 	listSize  = 512     // entries of a folder in memory at once
 	chunkSize = 16      // files of a folder in one job
-	maxDepth  = 200     // folders in folders, each with a file descriptor
 	wideNames = 1 << 20 // bytes of names above which one module at a time may be read
 )
 
@@ -262,8 +261,8 @@ func (t *tree) readChild(w *worker, f *sharedFolder, name string) {
 	if t.ctx.Err() != nil {
 		return
 	}
-	if strings.Count(name, "/") >= maxDepth {
-		t.wrong.add(name, fmt.Sprintf("folder is nested more than %d deep", maxDepth), nil)
+	if strings.Count(name, "/") >= MaxDepth { // each takes a file descriptor
+		t.wrong.add(name, fmt.Sprintf("folder nested more than %d deep", MaxDepth), nil)
 		return
 	}
 	child, err := f.child(path.Base(name))

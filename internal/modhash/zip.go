@@ -100,7 +100,7 @@ func (a *archive) check(m module.Version) {
 	prefix := namePrefix(m)
 	names := make(zipNames, len(a.entries))
 	a.files = make([]File, len(a.entries))
-	left := uint64(MaxContent)
+	left, packed := uint64(MaxContent), uint64(a.file.before.size)
 	for i, e := range a.entries {
 		name, ok := strings.CutPrefix(e.Name, prefix)
 		if !ok {
@@ -116,6 +116,12 @@ func (a *archive) check(m module.Version) {
 			return
 		}
 		left -= e.UncompressedSize64
+		// Many entries with the same compressed bytes would take time without end, and be empty.
+		if e.CompressedSize64 > packed {
+			a.wrong.add("", "entries of the zip overlap", nil)
+			return
+		}
+		packed -= e.CompressedSize64
 	}
 }
 

@@ -110,9 +110,13 @@ func anchor(expr string) (string, error) {
 		return "", nil
 	}
 	if _, err := regexp.Compile(expr); err != nil {
-		return "", err
+		return "", err // before the parentheses can make something else of it
 	}
-	return `\A(?:` + expr + `)\z`, nil
+	anchored := `\A(?:` + expr + `)\z`
+	if _, err := regexp.Compile(anchored); err != nil {
+		return "", fmt.Errorf("%q can't be made to match whole strings: %w", expr, err) // an open \Q
+	}
+	return anchored, nil
 }
 
 // ByKey finds the signer with this key.

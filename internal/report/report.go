@@ -1,14 +1,20 @@
 // Package report writes a verification report for people and for programs. The
 // formats say the same: what one shows another does not hide, and the exit code
 // is none of theirs.
+//
+// Much of what a report names was chosen by others: files, modules, logs,
+// signers. It may be shown on a terminal, so all of it is escaped where it is
+// written: see visible.
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,10 +24,15 @@ import (
 // JSON writes the report as one indented JSON object; docs/report.md describes
 // it.
 func JSON(w io.Writer, r *verify.Report) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	if err := e.Encode(r); err != nil {
+		return err
+	}
+	_, err := w.Write(visibleJSON(b.Bytes()))
+	return err
 }
 
 // TextOptions say how Text looks.
@@ -52,7 +63,16 @@ type text struct {
 	err error
 }
 
+// painted is text with colours, which is ours.
+type painted string
+
+// printf makes every string among its arguments visible.
 func (t *text) printf(format string, a ...any) {
+	for i := range a {
+		if s, ok := a[i].(string); ok {
+			a[i] = visible(s)
+		}
+	}
 	if t.err == nil {
 		_, t.err = fmt.Fprintf(t.w, format, a...)
 	}
@@ -86,7 +106,9 @@ func (t *text) logs(r *verify.Report) {
 			t.printf("log      %s   %s, tree of %d, root %.16s\n", l.Name, entries(l.Entries), l.Size, l.Root)
 			continue
 		}
-		t.printf("log      %s   %s: %s\n", l.Name, t.paint(red, "not proven"), l.Problem)
+		problem, more := lines(l.Problem)
+		t.printf("log      %s   %s: %s\n", l.Name, t.paint(red, "not proven"), problem)
+		t.indented(more)
 	}
 	t.printf("\n")
 }
@@ -139,7 +161,7 @@ func (t *text) module(m *verify.ModuleReport) {
 	if m.GoModOnly {
 		name += " (go.mod alone)"
 	}
-	reason := strings.Split(m.Reason, "\n")
+	reason, more := lines(m.Reason)
 	t.printf("%s %s", t.status(m.Status, 11), name)
 	if m.Replaces != "" {
 		t.printf(" => replaces %s", m.Replaces)
@@ -147,15 +169,13 @@ func (t *text) module(m *verify.ModuleReport) {
 	if m.Dir != "" {
 		t.printf(" => %s", m.Dir)
 	}
-	if reason[0] != "" {
-		t.printf(": %s", reason[0])
+	if reason != "" {
+		t.printf(": %s", reason)
 	}
 	t.printf("\n")
-	for _, line := range reason[1:] {
-		t.printf("    %s\n", line)
-	}
+	t.indented(more)
 	for _, d := range m.Differences {
-		t.printf("    %-8s %q\n", d.Kind, d.File)
+		t.printf("    %-8s %s\n", d.Kind, strconv.Quote(d.File))
 	}
 	if m.MoreDiffs > 0 {
 		t.printf("    and %d more files\n", m.MoreDiffs)
@@ -175,24 +195,31 @@ func (t *text) evidence(m *verify.ModuleReport) {
 			t.printf(", %s", e.Time.Format(time.RFC3339))
 		}
 		if !e.Accepted {
-			t.printf(" (does not count: %s)", shorten(firstLine(e.Why)))
+			why, _ := lines(e.Why)
+			t.printf(" (does not count: %s)", shorten(why))
 		}
 		t.printf("\n")
 	}
 }
 
 func (t *text) verdict(r *verify.Report) {
-	bad := 0
+	passed, verified := 0, 0
 	for i := range r.Modules {
-		if !r.Modules[i].OK {
-			bad++
+		if r.Modules[i].OK {
+			passed++
+		}
+		if r.Modules[i].Status == verify.Verified {
+			verified++
 		}
 	}
-	if r.OK {
-		t.printf("%s: all %d modules are proven\n", t.paint(green, "PASS"), len(r.Modules))
-		return
+	switch all := len(r.Modules); {
+	case !r.OK:
+		t.printf("%s: %d of %d modules are not proven\n", t.paint(red, "FAIL"), all-passed, all)
+	case verified == all:
+		t.printf("%s: all %d modules are proven\n", t.paint(green, "PASS"), all)
+	default:
+		t.printf("%s: %d of %d modules are proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, all)
 	}
-	t.printf("%s: %d of %d modules are not proven\n", t.paint(red, "FAIL"), bad, len(r.Modules))
 }
 
 const (
@@ -201,14 +228,14 @@ const (
 	yellow = "33"
 )
 
-func (t *text) paint(color, s string) string {
-	if !t.o.Color {
-		return s
+func (t *text) paint(color, s string) painted {
+	if t.o.Color {
+		s = "\x1b[" + color + "m" + s + "\x1b[0m"
 	}
-	return "\x1b[" + color + "m" + s + "\x1b[0m"
+	return painted(s)
 }
 
-func (t *text) status(s verify.Status, width int) string {
+func (t *text) status(s verify.Status, width int) painted {
 	color := red
 	switch s {
 	case verify.Verified:
@@ -219,9 +246,16 @@ func (t *text) status(s verify.Status, width int) string {
 	return t.paint(color, fmt.Sprintf("%-*s", width, s))
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
+func (t *text) indented(lines []string) {
+	for _, line := range lines {
+		t.printf("    %s\n", line)
+	}
+}
+
+// lines takes a message of one or several lines apart.
+func lines(s string) (first string, more []string) {
+	all := strings.Split(s, "\n")
+	return all[0], all[1:]
 }
 
 // shorten cuts the SHA-256 digests in a line that has no room for them: the JSON

@@ -17,8 +17,8 @@ import (
 
 	"github.com/modseal/modseal/internal/fetch"
 	oursumdb "github.com/modseal/modseal/internal/sumdb"
-	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/internal/testlog"
+	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/merkle"
 )
 

@@ -81,20 +81,22 @@ func checkName(name string) error {
 }
 
 // OpenSumDB verifies the signed tree head of a checksum database. It returns
-// ErrUntrustedLog when no database of that name is trusted.
+// ErrUntrustedLog when no database of that name is trusted. There may be several
+// keys for one name: any of them will do.
 func (m *Material) OpenSumDB(name string, file []byte) (*Checkpoint, error) {
+	err := fmt.Errorf("%w: checksum database %.100q", ErrUntrustedLog, name)
 	for _, db := range m.SumDBs {
-		if db.Name != name {
+		if db.Name != name || db.Verifier == nil {
 			continue
 		}
-		c, err := openNote(file, db.Verifier)
-		if err != nil {
-			return nil, err
+		c, openErr := openNote(file, db.Verifier)
+		if openErr == nil && c.Origin != treeNoteOrigin {
+			openErr = fmt.Errorf("checkpoint: origin %.60q, want %q", c.Origin, treeNoteOrigin)
 		}
-		if c.Origin != treeNoteOrigin {
-			return nil, fmt.Errorf("checkpoint: origin %.60q, want %q", c.Origin, treeNoteOrigin)
+		if openErr == nil {
+			return c, nil
 		}
-		return c, nil
+		err = openErr
 	}
-	return nil, fmt.Errorf("%w: checksum database %.100q", ErrUntrustedLog, name)
+	return nil, err
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sigstore/rekor-tiles/v2/pkg/note"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -92,10 +93,9 @@ func (m *Material) OpenRekorV1(logID [32]byte, file []byte) (*Checkpoint, error)
 	if !ok {
 		return nil, fmt.Errorf("%w: Rekor log ID %x", ErrUntrustedLog, logID)
 	}
-	origin, _, _ := strings.Cut(string(file), "\n")
-	host, tree, ok := strings.Cut(origin, " - ")
-	if _, err := strconv.ParseUint(tree, 10, 64); !ok || err != nil {
-		return nil, fmt.Errorf("checkpoint: origin %.100q is not of a Rekor v1", origin)
+	host, err := rekorHost(file)
+	if err != nil {
+		return nil, err
 	}
 	v, err := signature.LoadVerifier(log.PublicKey, log.SignatureHashFunc)
 	if err != nil {
@@ -106,6 +106,20 @@ func (m *Material) OpenRekorV1(logID [32]byte, file []byte) (*Checkpoint, error)
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	return openNote(file, nv)
+}
+
+// rekorHost reads by whom a checkpoint should be signed. Nothing is verified
+// yet: it is the name that the trusted key's signature must have beside it.
+func rekorHost(file []byte) (string, error) {
+	line, _, _ := bytes.Cut(file, []byte("\n"))
+	origin := string(line)
+	host, tree, _ := strings.Cut(origin, " - ")
+	id, err := strconv.ParseUint(tree, 10, 63)
+	notInName := func(r rune) bool { return r == '+' || unicode.IsSpace(r) || !strconv.IsPrint(r) }
+	if err != nil || id == 0 || strconv.FormatUint(id, 10) != tree || host == "" || strings.ContainsFunc(host, notInName) {
+		return "", fmt.Errorf("checkpoint: origin %.100q is not of a Rekor v1", origin)
+	}
+	return host, nil
 }
 
 // openNote verifies a checkpoint as C2SP tlog-checkpoint has it: lines with the
@@ -128,27 +142,29 @@ func parseCheckpointText(text string) (*Checkpoint, error) {
 	if err != nil || strconv.FormatUint(size, 10) != lines[1] || size > merkle.MaxSize {
 		return nil, fmt.Errorf("checkpoint: tree size %.40q", lines[1])
 	}
-	hash, err := base64.StdEncoding.Strict().DecodeString(lines[2])
-	if err != nil || len(hash) != merkle.HashSize {
+	hash, err := base64.StdEncoding.DecodeString(lines[2])
+	if err != nil || len(hash) != merkle.HashSize || base64.StdEncoding.EncodeToString(hash) != lines[2] {
 		return nil, fmt.Errorf("checkpoint: root hash %.60q", lines[2])
 	}
 	return &Checkpoint{Origin: lines[0], Tree: merkle.Tree{Size: size, Root: merkle.Hash(hash)}}, nil
 }
 
 // RekorLogID finds the trusted Rekor v1 log that signed a checkpoint: what a
-// server must be asked for is a hint, what it signed with is not.
+// server must be asked for is a hint, what it signed with is not. It returns
+// ErrUntrustedLog when no trusted key did.
 func (m *Material) RekorLogID(checkpoint []byte) ([32]byte, *Checkpoint, error) {
-	err := ErrUntrustedLog
-	for id := range m.Sigstore.RekorLogs() {
-		b, decodeErr := hex.DecodeString(id)
-		if decodeErr != nil || len(b) != 32 {
-			continue // a Rekor v2 log, or none of ours
+	if _, err := rekorHost(checkpoint); err != nil {
+		return [32]byte{}, nil, err
+	}
+	for name := range m.Sigstore.RekorLogs() {
+		id, err := hex.DecodeString(name)
+		if err != nil || len(id) != 32 {
+			continue // not of a Rekor v1
 		}
-		c, openErr := m.OpenRekorV1([32]byte(b), checkpoint)
-		if openErr == nil {
-			return [32]byte(b), c, nil
+		if c, err := m.OpenRekorV1([32]byte(id), checkpoint); err == nil {
+			return [32]byte(id), c, nil
 		}
 	}
 	line, _, _ := bytes.Cut(checkpoint, []byte("\n"))
-	return [32]byte{}, nil, fmt.Errorf("%w: no trusted key signed the checkpoint of %.100q", err, line)
+	return [32]byte{}, nil, fmt.Errorf("%w: no trusted key signed the checkpoint of %.100q", ErrUntrustedLog, line)
 }
