@@ -68,7 +68,7 @@ func checkSumLine(m module.Version, hash string) error {
 	}
 	kind, digest, ok := strings.Cut(hash, ":")
 	if !ok || len(kind) < 2 || kind[0] != 'h' || strings.Trim(kind[1:], "0123456789") != "" {
-		return fmt.Errorf("hash %q is not of the form h1:...", cut(hash))
+		return fmt.Errorf("hash %q is not \"h1:\" and base64", cut(hash))
 	}
 	if kind != "h1" {
 		return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,38 @@ func TestAdmitWide(t *testing.T) {
 	third := &tree{crew: h.newCrew(t.Context())}
 	if err := third.admit("", wide); err != nil {
 		t.Errorf("after the first one has left: %v", err)
+	}
+}
+
+// What was opened must be what Lstat saw: on systems where a symbolic link can't be refused while opening, one that
+// took a file's place would be followed.
+func TestSameAsSeen(t *testing.T) {
+	dir := t.TempDir()
+	seen, other := filepath.Join(dir, "seen"), filepath.Join(dir, "other")
+	for _, name := range []string{seen, other} {
+		if err := errors.Join(os.Mkdir(name, 0o777), os.WriteFile(filepath.Join(name, "a.go"), nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for opened, want := range map[string]bool{seen: true, other: false} {
+		info, err := os.Lstat(seen)
+		f, err := openRoot(info, err, func() (*os.Root, error) { return os.OpenRoot(opened) })
+		if ok := err == nil; ok != want {
+			t.Errorf("folder %s: %v", opened, err)
+		}
+		if f != nil {
+			f.Close()
+		}
+		info, err1 := os.Lstat(filepath.Join(seen, "a.go"))
+		file, err2 := os.Open(filepath.Join(opened, "a.go"))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = sameFile(file, info)
+		if ok := err == nil; ok != want {
+			t.Errorf("file in %s: %v", opened, err)
+		}
+		file.Close()
 	}
 }
 

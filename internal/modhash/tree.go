@@ -321,7 +321,6 @@ func (t *tree) readFile(w *worker, f *sharedFolder, name string) (sum [32]byte, 
 func (t *tree) addProblem(name string, err error) {
 	var content *ContentError
 	switch {
-	case t.ctx.Err() != nil: // the work is over, and run says why
 	case errors.As(err, &content):
 		t.wrong.add(name, content.Problem, nil)
 	case err == errSymlink || err == errNotRegular || err == errNotFolder:

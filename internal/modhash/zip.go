@@ -173,7 +173,7 @@ func (a *archive) readDigest(w *worker) {
 func (a *archive) readEntries(w *worker, first, last int) {
 	for i := first; i < last && a.ctx.Err() == nil; i++ {
 		sum, err := a.readEntry(w, a.entries[i])
-		if err != nil && a.ctx.Err() == nil {
+		if err != nil {
 			a.wrong.add(a.files[i].Name, "content can't be read", err)
 		}
 		a.files[i].SHA256 = sum

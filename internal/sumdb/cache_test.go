@@ -97,14 +97,14 @@ func TestCacheDamaged(t *testing.T) {
 	half := func(t *testing.T, file string, data []byte) []byte { return data[:len(data)/20] }
 	none := func(t *testing.T, file string, data []byte) []byte { return nil }
 	long := func(t *testing.T, file string, data []byte) []byte { return make([]byte, maxCached+1) }
-	foreign := func(t *testing.T, file string, data []byte) []byte {
+	foreign := func(t *testing.T, file string, _ []byte) []byte {
 		data, err := os.ReadFile(cacheFile(otherDir, file))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return data
 	}
-	another := func(t *testing.T, file string, data []byte) []byte {
+	another := func(t *testing.T, file string, _ []byte) []byte {
 		data, err := os.ReadFile(cacheFile(otherDir, strings.NewReplacer("!mod3", "!mod4", "/001", "/000").Replace(file)))
 		if err != nil {
 			t.Fatal(err)

@@ -9,11 +9,6 @@ import (
 	"github.com/modseal/modseal/internal/trust"
 )
 
-const (
-	someHash  = "h1:ICeL3t2L30ljSPHHxDnR4fqVcBt/zR2zJAb9juavmQg="
-	otherHash = "h1:u5fzIrRInkL8MaO1cbRkUHT64v303YIT5KEqpNr7jRs="
-)
-
 // No answer to a lookup makes the parser panic or passes without the key.
 func FuzzLookup(f *testing.F) {
 	db, err := trust.ParseGOSUMDB("sum.golang.org")
