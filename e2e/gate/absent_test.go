@@ -88,7 +88,7 @@ func TestUnsearchable(t *testing.T) {
 		s := base.again(t)
 		s.proxy(hook)
 		said := s.snapshot(0, append(signedBy("signer"), "--allow-missing")...)
-		s.says(said.stderr, bad+": sealed without evidence", "500 Internal Server Error")
+		s.says(said.stderr, bad+": sealed without all evidence", "500 Internal Server Error")
 		s.says(said.stdout, "2 modules")
 		// The listing's entry was found: it proves the content without the zip's.
 		r := s.verify(0, signedBy("signer")...)

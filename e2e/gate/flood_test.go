@@ -35,7 +35,7 @@ func TestFlood(t *testing.T) {
 
 			p := s.proxy(nil)
 			said := s.snapshot(0, signedBy("signer")...)
-			s.says(said.stderr, fmt.Sprintf("%s: left out %d entries by signers whom nobody named", c.module, floodSize-3))
+			s.says(said.stderr, fmt.Sprintf("%s: entries left out: %d by signers whom nobody named", c.module, floodSize-3))
 			if n := p.Count(retrievePath); n > 25 {
 				t.Errorf("%d calls of log/entries/retrieve", n)
 			}
@@ -185,7 +185,7 @@ func TestOtherKinds(t *testing.T) {
 	}
 	s.attest("signer")
 	s.eventually(func() bool { return len(s.search(s.zipDigest(module), nil)) == 2 })
-	s.says(s.snapshot(0, signedBy("signer")...).stderr, module+": left out 1 entries of kinds other than hashedrekord")
+	s.says(s.snapshot(0, signedBy("signer")...).stderr, module+": entries left out: 1 of kinds other than hashedrekord")
 	s.allVerified(s.verify(0, signedBy("signer")...))
 	if d := s.inspect().Manifest.Modules[0]; len(d.Entries) != 2 || d.LeftOut != 1 {
 		t.Errorf("the manifest has %+v", d)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/seal"
@@ -76,8 +78,8 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	if c.RekorURL != "off" {
 		r.RekorURL = c.RekorURL
 	}
-	if _, err := os.Stat(filepath.Dir(r.Output)); err != nil {
-		return nil, usagef("output: %w", err) // rather now than after the work
+	if err := checkOutput(r.Output); err != nil {
+		return nil, err
 	}
 	var err error
 	if r.Policy, err = c.policy(p); err != nil {
@@ -99,6 +101,19 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	}
 	r.Fetch = fetch.New(fetch.Options{UserAgent: "modseal", Notify: ui.retry})
 	return r, nil
+}
+
+// checkOutput finds out that a file can't be written before all the work is done
+// for it.
+func checkOutput(name string) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return usagef("output: %s is not a file", name)
+	}
+	f, err := atomicfile.Temp(name)
+	if err != nil {
+		return usagef("output: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // trust is what the self-check trusts: here the database that is asked is the
@@ -152,13 +167,13 @@ func (c *snapshotCommand) cacheDir(p *Process) string {
 
 func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	for _, l := range s.LeftOut {
-		p.say("%s: left out %d entries %s", l.Module, l.Count, l.Why)
+		p.say("%s: entries left out: %d %s", l.Module, l.Count, l.Why)
 	}
 	if s.Private > 0 {
 		p.say("%d private modules were not asked about", s.Private)
 	}
 	for _, f := range s.Failed {
-		p.say("%s: sealed without evidence: %v", f.Module, f.Err)
+		p.say("%s: sealed without all evidence: %v", f.Module, f.Err)
 	}
 	sealed := "sealed"
 	if c.NoSeal {
