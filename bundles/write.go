@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -38,11 +39,14 @@ func (p *Payload) write(w io.Writer, lim limits) error {
 		return err
 	}
 	t := tar.NewWriter(z)
-	if err := writeFile(t, ManifestName, manifest); err != nil {
+	// A block of zstd has one table for its literals, so what can be compressed
+	// does not share one with the hashes of a multiproof, which can't.
+	endBlock := func() error { return errors.Join(t.Flush(), z.Flush()) }
+	if err := errors.Join(writeFile(t, ManifestName, manifest), endBlock()); err != nil {
 		return err
 	}
 	for i, f := range p.Manifest.Files {
-		if err := writeFile(t, f.Name, files[i]); err != nil {
+		if err := errors.Join(writeFile(t, f.Name, files[i]), endBlock()); err != nil {
 			return err
 		}
 	}

@@ -156,7 +156,7 @@ func TestBombs(t *testing.T) {
 		at(t, lied, "logs/0/entries.jsonl").data = data
 		return relisted(t, lied)
 	}
-	refs := manifest[:strings.Index(manifest, `"entries": [`)] + `"entries": [` + strings.Repeat("{},", 4<<20)
+	refs := manifest[:strings.Index(manifest, `"entries": [`)] + `"entries": [` + strings.Repeat("{},", 1<<20)
 	tar := archive(t, files)
 	cut := func(name string, size int) []byte { // an archive whose first file is said to be large
 		return patched(archive(t, []file{{name, zeros(1)}}), 124, fmt.Sprintf("%011o", size))
@@ -164,19 +164,19 @@ func TestBombs(t *testing.T) {
 	const mib = 1 << 20
 	for name, c := range map[string]struct {
 		tar []byte
-		max uint64 // bytes allocated on the way, beyond a decoder's few MiB
+		max uint64 // bytes allocated on the way, beside the decoder's
 	}{
-		"manifest over its limit":           {append(cut(bundles.ManifestName, bundles.MaxManifest+1), zeros(64*mib)...), 4 * mib},
-		"manifest that is not there":        {cut(bundles.ManifestName, bundles.MaxManifest), 4 * mib},
-		"another file":                      {append(cut("bomb", 256*mib), zeros(256*mib)...), 4 * mib},
-		"zeros after the end":               {append(bytes.Clone(tar), zeros(256*mib)...), 8 * mib},
-		"empty lines":                       {archive(t, entries(bytes.Repeat([]byte("\n"), 4*mib))), 48 * mib},
-		"more lines than leaves":            {archive(t, entries(bytes.Repeat([]byte("\n"), 4*mib+1))), 48 * mib},
-		"empty modules":                     {archive(t, list("modules", "{}", 8*mib)), 128 * mib},
-		"empty files":                       {archive(t, list("files", "{}", 8*mib)), 128 * mib},
-		"empty logs":                        {archive(t, list("logs", "{}", 8*mib)), 128 * mib},
-		"a module of 12 MiB empty entries":  {archive(t, []file{{bundles.ManifestName, []byte(refs)}}), 128 * mib},
-		"a listing that is not in the list": {archive(t, append(append([]file{}, files...), file{"listings/" + hexOf("x"), zeros(64 * mib)})), 8 * mib},
+		"manifest over its limit":           {append(cut(bundles.ManifestName, bundles.MaxManifest+1), zeros(32*mib)...), mib},
+		"manifest that is not there":        {cut(bundles.ManifestName, bundles.MaxManifest), mib},
+		"another file":                      {append(cut("bomb", 32*mib), zeros(32*mib)...), mib},
+		"zeros after the end":               {append(bytes.Clone(tar), zeros(32*mib)...), mib},
+		"a listing that is not in the list": {archive(t, append(append([]file{}, files...), file{"listings/" + hexOf("x"), zeros(32 * mib)})), mib},
+		"empty lines":                       {archive(t, entries(bytes.Repeat([]byte("\n"), mib))), 16 * mib},
+		"more lines than leaves":            {archive(t, entries(bytes.Repeat([]byte("\n"), 4*mib+1))), 16 * mib},
+		"empty modules":                     {archive(t, list("modules", "{}", mib)), 16 * mib},
+		"empty files":                       {archive(t, list("files", "{}", mib)), 16 * mib},
+		"empty logs":                        {archive(t, list("logs", "{}", mib)), 16 * mib},
+		"a module of empty entries":         {archive(t, []file{{bundles.ManifestName, []byte(refs)}}), 24 * mib},
 	} {
 		payload := compress(t, c.tar)
 		file := framed(t, payload)
@@ -188,7 +188,7 @@ func TestBombs(t *testing.T) {
 		b, err := open(file)
 		runtime.ReadMemStats(&after)
 		wantDamaged(t, name, b, err)
-		const decoder = 24 * mib
+		const decoder = 10 * mib
 		if used := after.TotalAlloc - before.TotalAlloc; used > c.max+decoder {
 			t.Errorf("%s: %d MiB were allocated for a file of %d kB", name, used/mib, len(file)/1000)
 		}
