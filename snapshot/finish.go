@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/mod/module"
+
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/verify"
@@ -123,6 +125,11 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 		return &IncompleteError{What: "modules lack evidence; nothing was written", Unproven: true, Modules: lacking,
 			Hint: "have them attested (modseal attest), or seal what there is with --allow-missing"}
 	}
+	failed := map[module.Version]bool{} // and that is why
+	for _, e := range c.summary.Failed {
+		failed[e.Module] = true
+	}
+	lacking = slices.DeleteFunc(lacking, func(e ModuleError) bool { return failed[e.Module] })
 	c.summary.Failed = append(c.summary.Failed, lacking...)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -34,9 +35,10 @@ const maxRetrieved = 200
 // number of entries, so neither may the rest fill the bundle nor hide one.
 type picker struct {
 	*collector
-	client *rekor.Client
-	cache  entryCache
-	mu     sync.Mutex
+	client   *rekor.Client
+	cache    entryCache
+	verifier *evidence.Verifier // of certificates
+	mu       sync.Mutex
 }
 
 // leftOut counts what was found over a digest and not kept.
@@ -130,8 +132,12 @@ func (p *picker) retrieve(ctx context.Context, uuids []rekor.UUID) ([]rekor.Entr
 // is proven by, and the signed entry timestamp, which covers all of the entry
 // that the tree does not. What a server made up is not kept for another time.
 func (p *picker) authentic(e rekor.Entry) error {
-	if _, err := p.Trust.OpenRekorV1(e.LogID, e.Checkpoint); err != nil {
+	head, err := p.Trust.OpenRekorV1(e.LogID, e.Checkpoint)
+	if err != nil {
 		return err
+	}
+	if head.Tree != e.Inclusion.Tree || !strings.HasSuffix(head.Origin, " - "+e.TreeID) {
+		return errors.New("its checkpoint is of another tree")
 	}
 	key, ok := p.Trust.Sigstore.RekorLogs()[hex.EncodeToString(e.LogID[:])].PublicKey.(*ecdsa.PublicKey)
 	if !ok {
@@ -155,7 +161,11 @@ func (p *picker) choose(all []rekor.Entry, digest [32]byte) (kept []rekor.Entry,
 		case err != nil || h.SHA256 != digest:
 			kinds++
 		case p.named(h):
-			kept = append(kept, e)
+			// Rekor takes in any certificate, so what it says is verified first: else
+			// whoever likes could log any number of entries in the name of a signer.
+			if h.Certificate == nil || p.verifies(e, h) {
+				kept = append(kept, e)
+			}
 		case spare > 0:
 			spare--
 			kept = append(kept, e)
@@ -164,8 +174,7 @@ func (p *picker) choose(all []rekor.Entry, digest [32]byte) (kept []rekor.Entry,
 	return kept, kinds
 }
 
-// named tells whether an entry claims to be by a signer that was named. What it
-// claims is verified later.
+// named tells whether an entry claims to be by a signer that was named.
 func (p *picker) named(h *evidence.HashedRekord) bool {
 	if h.Certificate == nil {
 		_, ok := p.Policy.ByKey(h.Key)
@@ -180,6 +189,16 @@ func (p *picker) named(h *evidence.HashedRekord) bool {
 	}
 	_, ok := p.Policy.ByCertificate(s)
 	return ok
+}
+
+// verifies tells whether an entry would be accepted as evidence, but for the
+// policy.
+func (p *picker) verifies(e rekor.Entry, h *evidence.HashedRekord) bool {
+	_, err := p.verifier.Verify(&evidence.RekorV1{
+		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime,
+		SET: e.SET, Inclusion: e.Inclusion, Checkpoint: e.Checkpoint,
+	}, h)
+	return err == nil
 }
 
 // note records what was left out, for the summary and the manifest.

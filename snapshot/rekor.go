@@ -12,20 +12,22 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/merkle"
 )
 
 // PublicRekor tells whether a URL is of a public instance of Rekor, which must
-// not learn of private modules.
+// not learn of private modules. What has no host is taken for one.
 func PublicRekor(rekorURL string) bool {
 	u, err := url.Parse(rekorURL)
 	if err != nil {
 		return true
 	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")) // as the domain name system compares
 	for _, domain := range []string{"sigstore.dev", "sigstage.dev"} {
-		if h := u.Hostname(); h == domain || strings.HasSuffix(h, "."+domain) {
+		if host == "" || host == domain || strings.HasSuffix(host, "."+domain) {
 			return true
 		}
 	}
@@ -84,7 +86,11 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	digests := c.wantedDigests(PublicRekor(c.RekorURL))
 	c.phase(Phase{Name: "search Rekor", Total: int64(len(digests)), Unit: "digests"})
 	chosen := make([][]rekor.Entry, len(digests))
-	pick := &picker{collector: c, client: client, cache: entryCache{dir: c.CacheDir}}
+	verifier, err := evidence.NewVerifier(c.Trust.Sigstore)
+	if err != nil {
+		return err
+	}
+	pick := &picker{collector: c, client: client, cache: entryCache{dir: c.CacheDir}, verifier: verifier}
 	failed := make([]error, len(digests))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)

@@ -163,6 +163,9 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if r.Parallel <= 0 {
 		r.Parallel = 16
 	}
+	if r.Fetch == nil {
+		r.Fetch = fetch.New(fetch.Options{})
+	}
 	c := &collector{Request: &r, env: env, summary: &Summary{Output: r.Output}}
 	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor} {
 		if err := step(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -40,6 +41,20 @@ func (c *collector) collectSumDB(ctx context.Context) error {
 	if len(public) == 0 {
 		return nil
 	}
+	err = c.proveRecords(ctx, db, public)
+	var lie *notInTreeError
+	if errors.As(err, &lie) && lie.cached && c.CacheDir != "" {
+		// Lookups are kept before they are proven, and one that was is a lie.
+		if err := os.RemoveAll(filepath.Join(c.cacheFor("sumdb"), filepath.FromSlash(db.Name), "lookup")); err != nil {
+			return err
+		}
+		c.summary.Failed = nil
+		err = c.proveRecords(ctx, db, public)
+	}
+	return err
+}
+
+func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []int) error {
 	client := sumdb.New(sumdb.Options{
 		DB: db, GOPROXY: c.env.GOPROXY, Fetch: c.Fetch, Parallel: c.Parallel,
 		CacheDir: c.cacheFor("sumdb"), GoCacheDir: filepath.Join(c.env.GOMODCACHE, "cache", "download", "sumdb"),
@@ -139,7 +154,20 @@ func buildSumDBLog(ctx context.Context, client *sumdb.Client, name string, head 
 		return nil, fmt.Errorf("checksum database %s: %w", name, err)
 	}
 	if err := out.Proof.Verify(head.Tree, out.LeafHashes()); err != nil {
-		return nil, fmt.Errorf("checksum database %s: a record is not in the tree: %w", name, err)
+		return nil, &notInTreeError{database: name, cached: client.Stats().CachedLookups > 0, err: err}
 	}
 	return out, nil
 }
+
+// notInTreeError says that the records of a database do not lead to its head.
+type notInTreeError struct {
+	database string
+	cached   bool // some records are from a cache
+	err      error
+}
+
+func (e *notInTreeError) Error() string {
+	return fmt.Sprintf("checksum database %s: a record is not in the tree: %v", e.database, e.err)
+}
+
+func (e *notInTreeError) Unwrap() error { return e.err }

@@ -101,6 +101,7 @@ func TestTwoRecords(t *testing.T) {
 		{"good, then bad", two(good, bad), mismatch, differs},
 		{"bad, then good", two(bad, good), mismatch, differs},
 		{"good, then one of another go.mod", two(good, badMod), mismatch, "go.mod differs from the log"},
+		{"good, then one of another version", two(good, func(m mod) []byte { return []byte(newMod(plain, "v1.1.0", evil(m).files).record()) }), verified, ""},
 		{"of two databases, equal", database(good, true), verified, ""},
 		{"of two databases, one bad", database(bad, true), mismatch, differs},
 		{"of an unknown database, bad", database(bad, false), verified, ""},
