@@ -97,7 +97,7 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	}
 	report, err := verify.Check(ctx, verify.Request{
 		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE,
-		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true,
+		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true, OwnManifest: true,
 		Trust: c.Trust, Policy: c.Policy,
 	})
 	if err != nil {

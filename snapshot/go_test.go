@@ -1,6 +1,7 @@
 package snapshot_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,10 @@ func TestGoDownloads(t *testing.T) {
 	}
 	w := newWorld(t)
 	if err := os.RemoveAll(w.path("cache")); err != nil {
+		t.Fatal(err)
+	}
+	telemetry := w.path(".config/go/telemetry") // else the go command goes on writing there after it is done
+	if err := errors.Join(os.MkdirAll(telemetry, 0o755), os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range w.mods {

@@ -113,34 +113,15 @@ func databaseLies() []lie {
 	}
 }
 
+// What Rekor's requests are told apart by.
+const log, search, retrieve, proof = "/api/v1/log", "/index/retrieve", "/entries/retrieve", "/log/proof"
+
+// bad begins what is said of an answer that no honest server gives.
+const bad = "rekor: bad answer"
+
 func rekorLies() []lie {
-	const log, search, retrieve, proof = "/api/v1/log", "/index/retrieve", "/entries/retrieve", "/log/proof"
-	inLog := func(edit func(w *world, v map[string]any)) func(w *world, a *testlog.Answer) {
-		return func(w *world, a *testlog.Answer) {
-			if _, isLog := jsonOf(a)["signedTreeHead"]; isLog {
-				a.EditJSON(func(v any) any { edit(w, v.(map[string]any)); return v })
-			}
-		}
-	}
-	inEntry := func(edit func(w *world, e, proof map[string]any)) func(w *world, a *testlog.Answer) {
-		return func(w *world, a *testlog.Answer) {
-			a.EditEntries(func(_ string, e map[string]any) {
-				edit(w, e, e["verification"].(map[string]any)["inclusionProof"].(map[string]any))
-			})
-		}
-	}
-	set := func(name string, value any) func(w *world, a *testlog.Answer) {
-		return inEntry(func(_ *world, e, _ map[string]any) { e[name] = value })
-	}
-	inProof := func(name string, edit func(v any) any) func(w *world, a *testlog.Answer) {
-		return inEntry(func(_ *world, _, p map[string]any) { p[name] = edit(p[name]) })
-	}
-	otherKey := func(note any) any { // another Rekor of the same name
-		text, _, _ := strings.Cut(note.(string), "\n\n")
-		return string(testlog.NewRekor("rekor.example").Rotate().SignNote(text + "\n"))
-	}
-	const bad, badShard = "rekor: bad answer", "can't be used"
-	return []lie{
+	const badShard = "can't be used"
+	return append(entryLies(), []lie{
 		{"refused", log, inAny(answer(500, "no")), badShard},
 		{"cut", log, inAny(cut), badShard},
 		{"no JSON", log, inAny(answer(200, "{")), badShard},
@@ -158,6 +139,31 @@ func rekorLies() []lie {
 		{"no UUID", search, answer(200, `["x"]`), bad},
 		{"an entry that does not exist", search, func(w *world, a *testlog.Answer) { appendUUID(w, a) }, "entries missing"},
 		{"nothing", search, answer(200, "[]"), "modules lack evidence"},
+		{"refused", proof, answer(500, "no"), "status 500"},
+		{"cut", proof, cut, "rekor"},
+		{"nothing", proof, answer(200, `{"hashes":[]}`), "does not lead to the head"},
+		{"flipped", proof, func(_ *world, a *testlog.Answer) {
+			a.EditJSON(func(v any) any {
+				h := v.(map[string]any)["hashes"].([]any)
+				h[len(h)-1] = strings.Repeat("0", 64)
+				return v
+			})
+		}, "does not lead to the head"},
+	}...)
+}
+
+func entryLies() []lie {
+	set := func(name string, value any) func(w *world, a *testlog.Answer) {
+		return inEntry(func(_ *world, e, _ map[string]any) { e[name] = value })
+	}
+	inProof := func(name string, edit func(v any) any) func(w *world, a *testlog.Answer) {
+		return inEntry(func(_ *world, _, p map[string]any) { p[name] = edit(p[name]) })
+	}
+	otherKey := func(note any) any { // another Rekor of the same name
+		text, _, _ := strings.Cut(note.(string), "\n\n")
+		return string(testlog.NewRekor("rekor.example").Rotate().SignNote(text + "\n"))
+	}
+	return []lie{
 		{"refused", retrieve, answer(500, "no"), "status 500"},
 		{"cut", retrieve, cut, "the search of Rekor failed"},
 		{"no JSON", retrieve, answer(200, "[{"), bad},
@@ -180,16 +186,22 @@ func rekorLies() []lie {
 		{"another size", retrieve, inProof("treeSize", func(any) any { return 11 }), "disagree"},
 		{"another place", retrieve, inProof("logIndex", func(v any) any { return 0 }), "inclusion proof fails"},
 		{"proof cut", retrieve, inProof("hashes", func(any) any { return []string{} }), "inclusion proof fails"},
-		{"refused", proof, answer(500, "no"), "status 500"},
-		{"cut", proof, cut, "rekor"},
-		{"nothing", proof, answer(200, `{"hashes":[]}`), "does not lead to the head"},
-		{"flipped", proof, func(_ *world, a *testlog.Answer) {
-			a.EditJSON(func(v any) any {
-				h := v.(map[string]any)["hashes"].([]any)
-				h[len(h)-1] = strings.Repeat("0", 64)
-				return v
-			})
-		}, "does not lead to the head"},
+	}
+}
+
+// inLog changes the answer to "GET log".
+func inLog(edit func(w *world, v map[string]any)) func(w *world, a *testlog.Answer) {
+	return inAny(func(w *world, a *testlog.Answer) {
+		a.EditJSON(func(v any) any { edit(w, v.(map[string]any)); return v })
+	})
+}
+
+// inEntry changes each entry that is served, or its inclusion proof.
+func inEntry(edit func(w *world, e, proof map[string]any)) func(w *world, a *testlog.Answer) {
+	return func(w *world, a *testlog.Answer) {
+		a.EditEntries(func(_ string, e map[string]any) {
+			edit(w, e, e["verification"].(map[string]any)["inclusionProof"].(map[string]any))
+		})
 	}
 }
 

@@ -41,7 +41,7 @@ type Request struct {
 	NoDownload bool
 
 	RekorURL string          // of a Rekor v1; "" is none
-	Trust    *trust.Material // for the self-check; its SumDBs are filled from GOSUMDB
+	Trust    *trust.Material // for the self-check, whose checksum database should be SumDB()
 	Policy   policy.Policy   // for the self-check; its signers' entries are all kept
 	Others   int             // entries of other signers to keep for one digest
 
@@ -224,5 +224,5 @@ func (c *collector) count(n int64) {
 // private tells whether a module's path and digests must not reach a public
 // service: GOPRIVATE and GONOSUMDB say so.
 func (c *collector) private(m module.Version) bool {
-	return c.env.Private(m.Path) || c.env.NoSumDB(m.Path)
+	return c.env.Private(m.Path)
 }

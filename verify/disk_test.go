@@ -134,6 +134,10 @@ func TestZipBesideTree(t *testing.T) {
 		{"same content, other bytes, in the manifest", func(w *world) { claimed(w, w.mod(plain).stored()) }, verified, ""},
 		{"evil and attested", func(w *world) { attested(w, evil(w).zip()) }, mismatch, other},
 		{"another module's, attested", func(w *world) { zip(w, w.mod(pseudo).zip()) }, mismatch, "does not begin with"},
+		{"evil, in a manifest that nobody sealed", func(w *world) {
+			claimed(w, evil(w).zip())
+			w.sealers, w.request.InsecureIgnoreSeals = nil, true
+		}, mismatch, other},
 		{"evil, in the manifest, but hashed all the same", func(w *world) { claimed(w, evil(w).zip()); w.request.HashZips = true }, mismatch, other},
 		{"evil, in the manifest of another h1", func(w *world) {
 			claimed(w, evil(w).zip())

@@ -210,8 +210,7 @@ func multiproof(w *world, l *bundles.Log, size uint64) *merkle.Multiproof {
 	return w.rekor.Shard().Multiproof(size, l.Proof.Indexes...)
 }
 
-// Property: the origin line of a checksum database is compared, since a key may
-// sign other things too; a checkpoint may have more lines after the root.
+// Property: a checkpoint may have more lines after the root, under the signature.
 func TestCheckpointHasMoreLines(t *testing.T) {
 	w := newWorld(t)
 	w.edit = func(p *bundles.Payload) {

@@ -57,6 +57,10 @@ func TestSignedEntries(t *testing.T) {
 		{"another time", entries(func(e *bundles.Entry) { e.IntegratedTime++ }), invalid, ""},
 		{"no time", entries(func(e *bundles.Entry) { e.IntegratedTime = 0 }), invalid, ""},
 		{"another log index", entries(func(e *bundles.Entry) { e.LogIndex++ }), invalid, ""},
+		{"one by another, one invalid", func(w *world) { // the worst of it is said
+			w.leaf(plain, "listing").body = mallory.Body(w.mod(plain).h1())
+			w.leaf(plain, "zip").lie = func(e *bundles.Entry) { e.SET = nil }
+		}, invalid, ""},
 		{"of kind dsse", edited(`"kind":"hashedrekord"`, `"kind":"dsse"`), notLogged, nothing},
 		{"of kind intoto", edited(`"kind":"hashedrekord"`, `"kind":"intoto"`), notLogged, nothing},
 		{"of another version", edited(`"apiVersion":"0.0.1"`, `"apiVersion":"0.0.2"`), notLogged, nothing},

@@ -60,6 +60,9 @@ type Request struct {
 	Trust               *Material            // whose logs and certificates count
 	Policy              Policy
 
+	// OwnManifest believes the bundle's manifest about zips even if nobody sealed
+	// it: for the self-check of whoever has just made it of this very module cache.
+	OwnManifest bool
 	// HashZips hashes the content of every zip, also of those that no build reads
 	// because the module is unpacked beside them.
 	HashZips bool
@@ -97,7 +100,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	check := &moduleCheck{policy: &r.Policy, places: e.places, strict: r.HashZips, index: indexEntries(b, logs, signers)}
+	check := &moduleCheck{policy: &r.Policy, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: indexEntries(b, logs, signers)}
 	check.hasher = modhash.New(modhash.Options{Workers: r.Workers, Progress: func(n int64) { r.progress(Progress{Bytes: n}) }})
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err

@@ -50,12 +50,16 @@ func setup(e *testscript.Env) error {
 	e.Defer(rekor.Close)
 	e.Values["world"] = w
 	work := e.WorkDir
-	for _, dir := range []string{"home", "proxy", "modcache"} {
-		if err := os.Mkdir(filepath.Join(work, dir), 0o755); err != nil {
+	for _, dir := range []string{"home/config/go/telemetry", "proxy", "modcache"} {
+		if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {
 			return err
 		}
 	}
-	files := map[string][]byte{"rekor.pub": w.rekor.Shard().PublicPEM()}
+	files := map[string][]byte{
+		"rekor.pub": w.rekor.Shard().PublicPEM(),
+		// else the go command goes on writing there after it is done
+		"home/config/go/telemetry/mode": []byte("off\n"),
+	}
 	for _, name := range []string{"seal", "signer", "other"} { // keys that are the same every time
 		k, err := keys.ParsePrivate(testlog.NewSigner(name).PrivatePEM(), nil)
 		if err != nil {

@@ -134,7 +134,7 @@ func (c *attestCommand) refusePrivate(env gomod.Env, modules []module.Version) e
 		return nil
 	}
 	for _, m := range modules {
-		if env.Private(m.Path) || env.NoSumDB(m.Path) {
+		if env.Private(m.Path) {
 			return usagef("%s is private (GOPRIVATE, GONOSUMDB) and %s is public: name a Rekor of your own with --rekor-url", m, c.RekorURL)
 		}
 	}

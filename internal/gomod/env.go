@@ -187,19 +187,14 @@ func (e Env) Cache() (*Cache, error) {
 	return &Cache{Root: filepath.Clean(e.GOMODCACHE)}, nil
 }
 
-// Private reports whether GOPRIVATE matches the module path.
+// Private reports whether GOPRIVATE or GONOSUMDB (by default GOPRIVATE) matches the
+// module path: no public service may learn of it. GOSUMDB=off says nothing about that.
 func (e Env) Private(path string) bool {
-	return module.MatchPrefixPatterns(e.GOPRIVATE, path)
+	return module.MatchPrefixPatterns(e.GOPRIVATE, path) || module.MatchPrefixPatterns(e.GONOSUMDB, path)
 }
 
 // NoProxy reports whether GONOPROXY (by default GOPRIVATE) matches the module path:
 // no module proxy may be asked about it.
 func (e Env) NoProxy(path string) bool {
 	return module.MatchPrefixPatterns(e.GONOPROXY, path)
-}
-
-// NoSumDB reports whether no checksum database may be asked about the module path:
-// GONOSUMDB (by default GOPRIVATE) matches it, or GOSUMDB is "off".
-func (e Env) NoSumDB(path string) bool {
-	return e.GOSUMDB == "off" || module.MatchPrefixPatterns(e.GONOSUMDB, path)
 }

@@ -135,22 +135,22 @@ func TestReadEnvBadFile(t *testing.T) {
 // Patterns are those of GOPRIVATE: they match a path's beginning, element by element.
 func TestPrivate(t *testing.T) {
 	e := Env{GOPRIVATE: "a.example/x,*.corp.example", GONOPROXY: "b.example", GONOSUMDB: "c.example", GOSUMDB: "sum.golang.org"}
-	for path, want := range map[string][3]bool{
-		"a.example/x":          {true, false, false},
-		"a.example/x/y":        {true, false, false},
-		"a.example/xy":         {false, false, false},
-		"git.corp.example/p":   {true, false, false},
-		"b.example/p":          {false, true, false},
-		"c.example/p":          {false, false, true},
-		"github.com/a.example": {false, false, false},
+	for path, want := range map[string][2]bool{
+		"a.example/x":          {true, false},
+		"a.example/x/y":        {true, false},
+		"a.example/xy":         {false, false},
+		"git.corp.example/p":   {true, false},
+		"b.example/p":          {false, true},
+		"c.example/p":          {true, false},
+		"github.com/a.example": {false, false},
 	} {
-		if got := [3]bool{e.Private(path), e.NoProxy(path), e.NoSumDB(path)}; got != want {
+		if got := [2]bool{e.Private(path), e.NoProxy(path)}; got != want {
 			t.Errorf("%s: got %v, want %v", path, got, want)
 		}
 	}
 	e.GOSUMDB = "off"
-	if !e.NoSumDB("github.com/a") {
-		t.Error("GOSUMDB=off lets a path out to a checksum database")
+	if e.Private("github.com/a") {
+		t.Error("GOSUMDB=off makes everything private")
 	}
 }
 
@@ -191,7 +191,9 @@ func TestReadEnvOracle(t *testing.T) {
 	goroot := strings.TrimSpace(string(mustRun(t, exec.Command(goCmd, "env", "GOROOT"))))
 	writeTree(t, dir, map[string]string{
 		"user/go/env": "GOFLAGS=-mod=mod\nGOPRIVATE=a.example\nGOPROXY=file:///nowhere\nGOTOOLCHAIN=local\n",
-		"other":       "GOSUMDB=off\nGOMODCACHE=" + dir + "/mods\nGONOPROXY=\nGOTOOLCHAIN=local\n",
+		// else the go command goes on writing there after it has answered
+		"user/go/telemetry/mode": "off\n", "nothing/go/telemetry/mode": "off\n",
+		"other": "GOSUMDB=off\nGOMODCACHE=" + dir + "/mods\nGONOPROXY=\nGOTOOLCHAIN=local\n",
 	})
 	base := map[string]string{"HOME": dir, "XDG_CONFIG_HOME": filepath.Join(dir, "user"), "PATH": os.Getenv("PATH"), "GOTOOLCHAIN": "local"}
 	for _, extra := range []map[string]string{

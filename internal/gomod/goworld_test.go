@@ -66,6 +66,7 @@ func (w *goWorld) run(project map[string]string, args ...string) (stdout, stderr
 	w.t.Helper()
 	dir := w.t.TempDir()
 	writeTree(w.t, dir, project)
+	writeTree(w.t, w.dir, map[string]string{".config/go/telemetry/mode": "off\n"}) // else it goes on writing there
 	cmd := exec.Command(w.cmd, args...)
 	cmd.Dir = dir
 	cmd.Env = []string{

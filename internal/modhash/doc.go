@@ -10,8 +10,8 @@
 //
 // [Hasher.Zip] and [Hasher.Tree] accept only what the go command accepts (golang.org/x/mod/zip: names, sizes,
 // duplicates, collisions) and refuse what would make the hash ambiguous, which golang.org/x/mod/sumdb/dirhash doesn't:
-// it hashes one of two entries of a zip that have the same name, and follows symbolic links out of a tree. In detail,
-// these are stricter than the go command, and no zip that the go command makes has them:
+// it hashes one of two entries of a zip that have the same name, and follows symbolic links out of a tree. They are
+// stricter than the go command in what follows:
 //
 //   - A zip with an entry for a directory is refused: the entry would count for the h1 of the zip, and never for the
 //     h1 of its unpacked tree. So is an entry whose mode is not that of a regular file.

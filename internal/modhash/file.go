@@ -2,14 +2,15 @@ package modhash
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 )
 
 // Digest returns the digest of the zip at path and its size, and does not look into it.
 //
-// An error that wraps fs.ErrNotExist means that there is no such file. What is not a regular file, is larger than
-// [MaxZip] or changed while it was read is a [*ContentError].
+// An error that wraps fs.ErrNotExist means that there is no such file. What is not a regular file, or is larger than
+// [MaxZip], is a [*ContentError].
 func (h *Hasher) Digest(ctx context.Context, path string) (Digest, int64, error) {
 	w, err := h.acquire(ctx)
 	if err != nil {
@@ -21,14 +22,7 @@ func (h *Hasher) Digest(ctx context.Context, path string) (Digest, int64, error)
 		return Digest{}, 0, err
 	}
 	defer f.Close()
-	digest, err := f.digest(ctx, w, h.progress)
-	if err == nil {
-		err = f.unchanged()
-	}
-	if err != nil {
-		return Digest{}, 0, err
-	}
-	return digest, f.before.size, nil
+	return f.digest(ctx, w, h.progress)
 }
 
 // A zipFile is the file of a zip. It is opened once: what is in it is read from where its digest is.
@@ -79,23 +73,35 @@ func (f *zipFile) stamp() (stamp, error) {
 	return stamp{info.Size(), info.ModTime().UnixNano(), changeTime(f.File)}, nil
 }
 
-// digest hashes the bytes of the file.
-func (f *zipFile) digest(ctx context.Context, w *worker, progress func(int64)) (Digest, error) {
-	// One byte more than there should be is enough to see that there are more.
-	sum, n, err := w.sum(ctx, io.NewSectionReader(f, 0, f.before.size+1), progress)
-	if err == nil && n != f.before.size {
-		err = errZipChanged()
+// digest hashes all bytes of the file, and returns their number as well.
+func (f *zipFile) digest(ctx context.Context, w *worker, progress func(int64)) (Digest, int64, error) {
+	sum, n, err := w.sum(ctx, io.NewSectionReader(f, 0, MaxZip+1), progress)
+	if err != nil {
+		return Digest{}, 0, err
 	}
-	return Digest(sum), err
+	if n > MaxZip {
+		return Digest{}, 0, errZipSize(n)
+	}
+	return Digest(sum), n, nil
 }
 
-// unchanged returns an error if the file is not what it was when it was opened, as far as the system knows.
+// unchanged returns errTouched or another error if the file is not what it was when it was opened, as far as the
+// system knows.
 func (f *zipFile) unchanged() error {
 	after, err := f.stamp()
-	if err == nil && after != f.before {
-		err = errZipChanged()
+	if err != nil || after == f.before {
+		return err
 	}
-	return err
+	if after.size == f.before.size && after.modified == f.before.modified {
+		return errTouched
+	}
+	return errZipChanged()
 }
 
 func errZipChanged() error { return &ContentError{Problem: "zip changed while it was read"} }
+
+// errTouched says that a file may have been changed. Who does so can reset the time of modification; but it may as well
+// have got another name (a hard link, in a copy of the module cache) or other permissions.
+var errTouched = errors.New("touched")
+
+const maxTries = 3 // at reading a file that someone touches

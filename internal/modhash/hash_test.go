@@ -57,7 +57,8 @@ func TestDigest(t *testing.T) {
 	if err != nil || d.String() != s || d != sha256.Sum256(nil) {
 		t.Fatalf("got %v, %v", d, err)
 	}
-	for _, bad := range []string{"", s[1:], s + "0", strings.ToUpper(s), "sha256:" + s, s[:63] + "g", s[:63] + "é", s[:62] + "\xff\xff"} {
+	for _, bad := range []string{"", s[1:], s + "0", strings.ToUpper(s), "sha256:" + s, s[:63] + "g", s[:63] + "é",
+		s[:62] + "\xff\xff"} {
 		if d, err := modhash.ParseDigest(bad); err == nil {
 			t.Errorf("ParseDigest(%q) = %v", bad, d)
 		}
@@ -104,6 +105,18 @@ func TestZipDigest(t *testing.T) {
 	}
 }
 
+// What a worker has hashed before does not matter.
+func TestDigestAgain(t *testing.T) {
+	h := modhash.New(modhash.Options{Workers: 1})
+	for i, n := range []int{200 << 10, 300 << 10, 0, 128 << 10, 10, 200 << 10} {
+		data := bytes.Repeat([]byte{byte(i)}, n)
+		d, size, err := h.Digest(t.Context(), writeZip(t, data))
+		if err != nil || d != sha256.Sum256(data) || size != int64(n) {
+			t.Errorf("%d bytes: %v, %d, %v", n, d, size, err)
+		}
+	}
+}
+
 // pieces returns at most n bytes at once.
 type pieces struct {
 	r io.Reader
@@ -139,7 +152,8 @@ func (h *hesitant) Read(b []byte) (int, error) {
 // A reader that fails, or that returns nothing for ever, or a context that ends, is an error.
 func TestZipDigestFails(t *testing.T) {
 	broken := errors.New("broken")
-	if _, _, err := modhash.ZipDigest(t.Context(), io.MultiReader(strings.NewReader("x"), failing{broken})); !errors.Is(err, broken) {
+	half := io.MultiReader(strings.NewReader("x"), failing{broken})
+	if _, _, err := modhash.ZipDigest(t.Context(), half); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	if _, _, err := modhash.ZipDigest(t.Context(), failing{}); !errors.Is(err, io.ErrNoProgress) {

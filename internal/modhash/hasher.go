@@ -11,7 +11,8 @@ import (
 type Options struct {
 	// Workers is how many files are read and hashed at once, over all calls; zero or less is twice GOMAXPROCS.
 	Workers int
-	// Progress, if not nil, is told of every so many bytes that were read. Any number of goroutines may call it at once.
+	// Progress, if not nil, is told how many bytes were read since it was last called, every so often. Any number of
+	// goroutines may call it at once.
 	Progress func(n int64)
 }
 

@@ -43,7 +43,7 @@ func TestWorkers(t *testing.T) {
 		if workers == 0 && free != 2*runtime.GOMAXPROCS(0) || workers > 0 && free != workers {
 			t.Errorf("%d workers for %d", free, workers)
 		}
-		err := h.Each(t.Context(), 30, func(ctx context.Context, i int) error {
+		err := h.Each(t.Context(), 8, func(ctx context.Context, i int) error {
 			tree, err := h.Tree(ctx, dir, m)
 			if err != nil {
 				return err
@@ -235,7 +235,8 @@ func (fakeFolder) Info() (fs.FileInfo, error) { return nil, fs.ErrNotExist }
 func TestEach(t *testing.T) {
 	h := modhash.New(modhash.Options{Workers: 3})
 	var calls [100]atomic.Int64
-	if err := h.Each(t.Context(), len(calls), func(_ context.Context, i int) error { calls[i].Add(1); return nil }); err != nil {
+	count := func(_ context.Context, i int) error { calls[i].Add(1); return nil }
+	if err := h.Each(t.Context(), len(calls), count); err != nil {
 		t.Fatal(err)
 	}
 	for i := range calls {
@@ -260,7 +261,8 @@ func TestEach(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := h.Each(ctx, 1, func(context.Context, int) error { t.Error("called"); return nil }); !errors.Is(err, context.Canceled) {
+	called := func(context.Context, int) error { t.Error("called"); return nil }
+	if err := h.Each(ctx, 1, called); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if err := h.Each(t.Context(), 0, nil); err != nil {

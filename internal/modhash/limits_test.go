@@ -171,7 +171,8 @@ func TestZipDirectoryLimit(t *testing.T) {
 	_, err := h.Zip(t.Context(), writeZip(t, over), m)
 	wantProblem(t, err, "central directory has 16777217 bytes; the limit is 16777216")
 
-	// archive/zip finds the directory by its end and size, or by its start if there is an entry, and does not stop where the size says.
+	// archive/zip finds the directory by its end and size, or by its start if there is an entry, and does not stop
+	// where the size says.
 	binary.LittleEndian.PutUint32(over[len(over)-10:], 100)
 	if _, err := zip.NewReader(bytes.NewReader(over), int64(len(over))); err != nil {
 		t.Fatalf("archive/zip has changed: %v", err)

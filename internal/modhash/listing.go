@@ -74,7 +74,8 @@ func newListing(m module.Version, files []File) (*Listing, error) {
 		size += lineSize(prefix, f.Name)
 	}
 	if size > MaxListing {
-		return nil, &ContentError{Problem: fmt.Sprintf("listing would have %d bytes; the limit is %d", size, MaxListing)}
+		problem := fmt.Sprintf("listing would have %d bytes; the limit is %d", size, MaxListing)
+		return nil, &ContentError{Problem: problem}
 	}
 	var text strings.Builder
 	text.Grow(size)

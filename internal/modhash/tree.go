@@ -33,11 +33,11 @@ type FolderResult struct {
 //
 // Every file counts that golang.org/x/mod/sumdb/dirhash.HashDir would count. What is not a regular file or a folder is
 // refused, as are names that a module can't have and sizes above the limits: that is a [*RefusedError], which names
-// them all up to a bound. An error that wraps fs.ErrNotExist means that dir does not exist, never that a file in it went away
-// meanwhile. No symbolic link is followed: not dir, and none below.
+// them all up to a bound. An error that wraps fs.ErrNotExist means that dir does not exist, never that a file in it
+// went away meanwhile. No symbolic link is followed: not dir, and none below.
 //
-// What the tree must not have besides is left to the comparison with the listing that it should have. (The go command itself
-// adds go.mod files to the tree of a golang.org/toolchain module after it has unpacked it.)
+// What the tree must not have besides is left to the comparison with the listing that it should have. (The go command
+// itself adds go.mod files to the tree of a golang.org/toolchain module after it has unpacked it.)
 func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeResult, error) {
 	if err := checkModule(m); err != nil {
 		return nil, refuse(m, err)
@@ -85,8 +85,8 @@ type tree struct {
 	leave   func() // once admitWide was called
 }
 
-// A folder is an open folder of a tree. There are two implementations: with the system calls of Unix, and with os.Root. Names are
-// single elements of a path.
+// A folder is an open folder of a tree. There are two implementations: with the system calls of Unix, and with os.Root.
+// Names are single elements of a path.
 type folder interface {
 	// list returns some of the entries with their types, and io.EOF after the last.
 	list() ([]fs.DirEntry, error)
@@ -140,7 +140,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 	}
 	// With a separator at its end, a symbolic link would be followed.
 	root, err := h.open(filepath.Clean(dir))
-	if errors.Is(err, errSymlink) || errors.Is(err, errNotFolder) {
+	if err == errSymlink || err == errNotFolder {
 		return nil, refuse(m, &ContentError{Problem: "the tree itself: " + err.Error()})
 	}
 	if err != nil {
@@ -172,7 +172,8 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 	return t, nil
 }
 
-// readFolder adds jobs for what is in the folder, and does the first itself. dir is its name in the tree, "" or ending in "/".
+// readFolder adds jobs for what is in the folder, and does the first itself. dir is its name in the tree: "", or it
+// ends in "/".
 func (t *tree) readFolder(w *worker, f *sharedFolder, dir string) {
 	for t.ctx.Err() == nil {
 		entries, err := f.list()
@@ -275,6 +276,7 @@ func (t *tree) readChild(w *worker, f *sharedFolder, name string) {
 	t.readFolder(w, shared, name+"/")
 }
 
+// readFiles hashes the files with those names in the tree, which are all in f.
 func (t *tree) readFiles(w *worker, f *sharedFolder, names []string) {
 	var done [chunkSize]File
 	n := 0

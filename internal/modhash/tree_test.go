@@ -128,7 +128,9 @@ func TestTreeChangedWhileRead(t *testing.T) {
 	}{
 		{"not at all", func(dir string) hooks { return hooks{BeforeOpen: func(string) error { return nil }} }, ""},
 		{"file removed", func(dir string) hooks {
-			return hooks{BeforeOpen: func(name string) error { return ifName(name, "a.go", func() error { return os.Remove(at(dir)) }) }}
+			return hooks{BeforeOpen: func(name string) error {
+				return ifName(name, "a.go", func() error { return os.Remove(at(dir)) })
+			}}
 		}, `"sub/a.go": went away while the tree was read`},
 		{"file became a folder", func(dir string) hooks {
 			return hooks{BeforeOpen: func(name string) error {
@@ -146,7 +148,8 @@ func TestTreeChangedWhileRead(t *testing.T) {
 		}, `"sub": not a folder`},
 		{"no permission", func(dir string) hooks {
 			return hooks{BeforeOpen: func(name string) error {
-				return ifName(name, "a.go", func() error { return &fs.PathError{Op: "open", Path: "a.go", Err: fs.ErrPermission} })
+				denied := &fs.PathError{Op: "open", Path: "a.go", Err: fs.ErrPermission}
+				return ifName(name, "a.go", func() error { return denied })
 			}}
 		}, `"sub/a.go": can't be read: open a.go: permission denied`},
 		{"listed twice", func(dir string) hooks {
@@ -242,7 +245,8 @@ func TestFolder(t *testing.T) {
 	for _, f := range got.Files {
 		names = append(names, f.Name)
 	}
-	if want := slices.Sorted(maps.Keys(c)); !slices.Equal(names, want) || got.Bytes != int64(len(c["modules.txt"]+c["a.example/b/c.go"])) {
+	size := int64(len(c["modules.txt"] + c["a.example/b/c.go"]))
+	if want := slices.Sorted(maps.Keys(c)); !slices.Equal(names, want) || got.Bytes != size {
 		t.Errorf("got %q, %d bytes; want %q", names, got.Bytes, want)
 	}
 	writeFile(t, filepath.Join(dir, "a.example", "LPT1"), nil)

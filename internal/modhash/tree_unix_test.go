@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !aix
 
 package modhash_test
 
@@ -60,7 +60,8 @@ func mknod(kind uint32, name string) func(dir string) error {
 	return func(dir string) error { return syscall.Mknod(filepath.Join(dir, name), kind|0o666, 0) }
 }
 
-// A file or folder that becomes something else between being listed and being opened is not followed, and not waited for.
+// A file or folder that becomes something else between being listed and being opened is not followed, and not waited
+// for.
 func TestTreeReplacedWhileRead(t *testing.T) {
 	elsewhere := content{"a.go": "package elsewhere\n"}.writeTree(t)
 	tests := map[string]struct {

@@ -19,7 +19,7 @@ type worker struct {
 }
 
 // sum reads r to its end and returns the SHA-256 and the number of the bytes.
-func (w *worker) sum(ctx context.Context, r io.Reader, progress func(int64)) (sum [sha256.Size]byte, n int64, err error) {
+func (w *worker) sum(ctx context.Context, r io.Reader, progress func(int64)) (sum [32]byte, n int64, err error) {
 	if w.buf == nil {
 		w.buf, w.sha = make([]byte, readSize), sha256.New()
 	}

@@ -25,8 +25,8 @@ type ZipResult struct {
 // What is wrong with the zip is a [*RefusedError], which names all of it up to a bound. An error that wraps
 // fs.ErrNotExist means that there is no such file.
 //
-// The file is opened once. A small one is read once, too; that another one is not changed between the reading of its
-// digest and that of its content is seen by its size and times.
+// Digest and content are those of the same bytes: the file is opened once, and a small one is read once. That a large
+// one is not changed between the reading of the one and the other is seen by its size and times.
 func (h *Hasher) Zip(ctx context.Context, path string, m module.Version) (*ZipResult, error) {
 	if err := checkModule(m); err != nil {
 		return nil, refuse(m, err)
@@ -36,11 +36,16 @@ func (h *Hasher) Zip(ctx context.Context, path string, m module.Version) (*ZipRe
 		return nil, err
 	}
 	defer h.release(w)
-	result, err := h.zip(ctx, w, path, m)
-	if err != nil {
-		return nil, refuse(m, err)
+	for range maxTries {
+		result, err := h.zip(ctx, w, path, m)
+		if err == nil {
+			return result, nil
+		}
+		if err != errTouched {
+			return nil, refuse(m, err)
+		}
 	}
-	return result, nil
+	return nil, refuse(m, errZipChanged())
 }
 
 // zip is Zip, except that a *ContentError that it returns is yet to be wrapped.
@@ -64,8 +69,10 @@ func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Versi
 	if err := a.run(w); err != nil {
 		return nil, err
 	}
-	if err := f.unchanged(); err != nil {
-		return nil, err
+	if a.data == nil {
+		if err := f.unchanged(); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.wrong.refused(m); err != nil {
 		return nil, err
@@ -75,7 +82,7 @@ func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Versi
 	if err != nil {
 		return nil, err
 	}
-	return &ZipResult{Digest: a.digest, Size: f.before.size, Listing: l, GoMod: l.goMod()}, nil
+	return &ZipResult{Digest: a.digest, Size: a.size, Listing: l, GoMod: l.goMod()}, nil
 }
 
 const (
@@ -92,6 +99,7 @@ type archive struct {
 	entries []*zip.File
 	files   []File // those of the entries, in their order
 	digest  Digest
+	size    int64 // bytes, as read for the digest
 	wrong   problems
 }
 
@@ -155,18 +163,16 @@ func (a *archive) addJobs() {
 
 func (a *archive) readDigest(w *worker) {
 	if a.data != nil {
-		a.digest = sha256.Sum256(a.data)
+		a.digest, a.size = sha256.Sum256(a.data), int64(len(a.data))
 		if a.hasher.progress != nil {
 			a.hasher.progress(int64(len(a.data)))
 		}
 		return
 	}
-	digest, err := a.file.digest(a.ctx, w, a.hasher.progress)
-	if err != nil {
+	var err error
+	if a.digest, a.size, err = a.file.digest(a.ctx, w, a.hasher.progress); err != nil {
 		a.fail(err)
-		return
 	}
-	a.digest = digest
 }
 
 // readEntries hashes the entries first to last-1.

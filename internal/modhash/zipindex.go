@@ -97,8 +97,8 @@ func (m *meteredReader) ReadAt(p []byte, off int64) (int, error) {
 	return m.r.ReadAt(p, off)
 }
 
-// indexSize returns how many bytes the zip's central directory has by the zip's own account, or an error if those or the entries
-// are too many. It finds that account where archive/zip does:
+// indexSize returns how many bytes the zip's central directory has by the zip's own account, or an error if those or
+// the entries are too many. It finds that account where archive/zip does:
 //
 //	… central directory │ [zip64 end record] [zip64 locator, 20] │ end record, 22 │ comment
 //
@@ -130,7 +130,8 @@ func indexSize(r io.ReaderAt, size int64) (int64, error) {
 		return 0, errEntries(entries)
 	}
 	if index > MaxDirectory {
-		return 0, &ContentError{Problem: fmt.Sprintf("central directory has %d bytes; the limit is %d", index, MaxDirectory)}
+		problem := fmt.Sprintf("central directory has %d bytes; the limit is %d", index, MaxDirectory)
+		return 0, &ContentError{Problem: problem}
 	}
 	return int64(index), nil
 }
