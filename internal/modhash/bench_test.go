@@ -94,12 +94,12 @@ func BenchmarkCache(b *testing.B) {
 			return nil
 		})
 	}
-	bufs := sync.Pool{New: func() any { return make([]byte, block) }}
+	bufs := sync.Pool{New: func() any { return new([block]byte) }}
 	var memory, plain, ours time.Duration
 	for b.Loop() {
 		memory += timed(goroutines, int(size/block), func(int) {
-			buf := bufs.Get().([]byte)
-			sha256.Sum256(buf)
+			buf := bufs.Get().(*[block]byte)
+			sha256.Sum256(buf[:])
 			bufs.Put(buf)
 		})
 		plain += timed(goroutines, len(files), func(i int) {
@@ -109,8 +109,8 @@ func BenchmarkCache(b *testing.B) {
 				return
 			}
 			defer f.Close()
-			buf := bufs.Get().([]byte)
-			io.CopyBuffer(struct{ io.Writer }{sha256.New()}, struct{ io.Reader }{f}, buf)
+			buf := bufs.Get().(*[block]byte)
+			io.CopyBuffer(struct{ io.Writer }{sha256.New()}, struct{ io.Reader }{f}, buf[:])
 			bufs.Put(buf)
 		})
 		ours += hashCache(b, mods)
