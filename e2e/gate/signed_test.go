@@ -124,7 +124,7 @@ func TestNobodyAttested(t *testing.T) {
 			}
 
 			sealed := s.snapshot(0, append(signedBy("signer"), "--allow-missing")...)
-			s.says(sealed.stderr, missing+": sealed without evidence", c.status)
+			s.says(sealed.stderr, missing+": sealed without all evidence", c.status)
 			s.says(sealed.stdout, "2 modules, 1 proven")
 			r := s.verify(1, signedBy("signer")...)
 			s.status(r, attested, "verified")
