@@ -11,6 +11,7 @@ import (
 
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/keys"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/internal/testlog"
 	"github.com/modseal/modseal/internal/trust"
@@ -35,15 +36,25 @@ func cachedEntry(t *testing.T) (*testlog.Rekor, *picker, rekor.Entry) {
 	}
 	m := &trust.Material{}
 	m.AddRekorKey(key)
+	alice, err := keys.ParsePublic(testlog.NewSigner("alice").PEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers := policy.Policy{Signers: []policy.Signer{policy.KeySigner(alice)}}
 	p := &picker{
-		collector: &collector{Request: &Request{Trust: m}}, client: rekor.New(rekor.Options{URL: server.URL}), cache: entryCache{dir: t.TempDir()},
+		collector: &collector{Request: &Request{Trust: m, Policy: signers, Parallel: 1}}, client: rekor.New(rekor.Options{URL: server.URL}), cache: entryCache{dir: t.TempDir()},
 	}
 	return log, p, retrieved(t, p, uuid)
 }
 
 func retrieved(t *testing.T, p *picker, uuid rekor.UUID) rekor.Entry {
 	t.Helper()
-	entries, err := p.retrieve(context.Background(), []rekor.UUID{uuid})
+	c := &choice{wanted: &wanted{digest: [32]byte{3}}}
+	p.offerCached(c, []rekor.UUID{uuid})
+	if err := p.retrieve(context.Background(), union([]*choice{c})); err != nil {
+		t.Fatal(err)
+	}
+	entries, _, err := c.end()
 	if err != nil || len(entries) != 1 {
 		t.Fatal(entries, err)
 	}

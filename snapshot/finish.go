@@ -113,6 +113,11 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 		e.Module.Path, e.Module.Version = m.Path, m.Version
 		switch m.Status {
 		case verify.NotLogged, verify.NotAllowed:
+			for _, l := range c.summary.LeftOut {
+				if l.Module == e.Module {
+					e.Err = fmt.Errorf("%w; entries left out: %d %s", e.Err, l.Count, l.Why)
+				}
+			}
 			lacking = append(lacking, e)
 		default:
 			wrong = append(wrong, e)

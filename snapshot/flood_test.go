@@ -99,8 +99,8 @@ func TestFlood(t *testing.T) {
 			if got := w.kept(digest); got != 4 || manifest != flood-2 || len(left) != 1 || left[0].Count != flood-2 {
 				t.Errorf("%d kept, %d left out: %v", got, manifest, left)
 			}
-			if asked := counted(w.rekor.Requests())["/api/v1/log/entries/retrieve"]; asked > 6+200/10+1 {
-				t.Errorf("%d requests for entries", asked)
+			if asked := counted(w.rekor.Requests())["/api/v1/log/entries/retrieve"]; asked != 21 { // 200 and bob's, and 5 over the other digests
+				t.Errorf("%d requests for entries, want 21", asked)
 			}
 			w.request.Policy.Signers = w.request.Policy.Signers[1:] // bob alone
 			w.request.Policy.Require = policy.RequireAny
@@ -164,6 +164,26 @@ func TestFloodInSomebodysName(t *testing.T) {
 	}
 }
 
+// Property: what is retrieved for a named signer has a limit, beyond which the
+// snapshot fails for that module, and says who and what to do.
+func TestFloodOverTheLimit(t *testing.T) {
+	const bob = "bob@example.com"
+	w := newWorld(t)
+	w.request.Policy.Signers = append(w.request.Policy.Signers, identity(t, policy.Identity{Subject: bob, Issuer: "https://accounts.example.com"}))
+	digest := w.mod(plain).h1()
+	body := testlog.NewCA("forger").Issue(bob, "https://accounts.example.com", testlog.Epoch()).Body(digest)
+	for i := range 2001 {
+		w.rekor.Add(append(body[:len(body)-1:len(body)-1], fmt.Sprintf(`,"x":%d}`, i)...))
+	}
+	e := incomplete(t, w.fail(), false, plain)
+	if !strings.Contains(e.Error(), "more than 2000 entries are logged over it in the name of ") || !strings.Contains(e.Error(), bob) || !strings.Contains(e.Hint, "--allow-missing") {
+		t.Errorf("%v, hint %q", e, e.Hint)
+	}
+	if got := w.retrievals(); got != 1 {
+		t.Errorf("%d calls for entries, want 1 for those over other digests", got)
+	}
+}
+
 // Property: entries of kinds that are not carried are left out and counted, and
 // the index can't make an entry over another digest count for this one.
 func TestOtherKinds(t *testing.T) {
@@ -176,7 +196,8 @@ func TestOtherKinds(t *testing.T) {
 	w.rekor.AddToIndex(digest, other.UUID)
 	s := w.take()
 	left, manifest := w.leftOut(s, plain)
-	if got := w.kept(digest); got != 1 || manifest != 2 || len(left) != 1 || left[0].Count != 2 || !strings.Contains(left[0].Why, "kinds") {
+	if got := w.kept(digest); got != 1 || manifest != 2 || len(left) != 2 || left[0].Count != 1 || left[1].Count != 1 ||
+		!strings.Contains(left[0].Why, "kinds") || !strings.Contains(left[1].Why, "over another digest") {
 		t.Errorf("%d kept, %d left out: %v", got, manifest, left)
 	}
 	if w.kept([32]byte{1}) != 0 || !w.enclave().OK {

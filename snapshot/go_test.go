@@ -36,7 +36,7 @@ func TestGoDownloads(t *testing.T) {
 		w.request.Environ = append(w.request.Environ, fmt.Sprintf("%s=%s", name, value))
 	}
 	s := w.take()
-	if want := []string{"download modules", "hash modules", "look up in sum.example.org", "search Rekor", "check and seal"}; !slices.Equal(w.phases, want) {
+	if want := []string{"download modules", "hash modules", "look up in sum.example.org", "search Rekor", "retrieve entries", "check and seal"}; !slices.Equal(w.phases, want) {
 		t.Errorf("phases %q, want %q", w.phases, want)
 	}
 	if r := w.enclave(); !r.OK || len(s.Report.Modules) != 3 || len(r.Modules[0].OnDisk) != 3 {

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/rekor"
@@ -77,39 +75,23 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	}
 	client := rekor.New(rekor.Options{URL: c.RekorURL, Fetch: c.Fetch, Parallel: c.Parallel})
 	shards, err := client.Shards(ctx)
+	var untrusted map[string]bool
 	if err == nil {
-		err = anyTrusted(c.Trust, shards)
+		untrusted, err = untrustedShards(c.Trust, shards)
 	}
 	if err != nil {
 		return &RekorError{URL: c.RekorURL, Err: err}
 	}
-	digests := c.wantedDigests(PublicRekor(c.RekorURL))
-	c.phase(Phase{Name: "search Rekor", Total: int64(len(digests)), Unit: "digests"})
-	chosen := make([][]rekor.Entry, len(digests))
 	verifier, err := evidence.NewVerifier(c.Trust.Sigstore)
 	if err != nil {
 		return err
 	}
-	pick := &picker{collector: c, client: client, cache: entryCache{dir: c.CacheDir}, verifier: verifier}
-	failed := make([]error, len(digests))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(c.Parallel)
-	for i, w := range digests {
-		g.Go(func() error {
-			defer c.count(1)
-			entries, left, err := pick.entries(gctx, w.digest)
-			if gctx.Err() != nil {
-				return context.Cause(gctx)
-			}
-			chosen[i], failed[i] = entries, err
-			pick.note(w, left)
-			return nil
-		})
+	pick := &picker{
+		collector: c, client: client, cache: entryCache{dir: c.CacheDir}, verifier: verifier, untrusted: untrusted, maxNamed: maxNamed,
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := c.searchFailures(digests, failed); err != nil {
+	digests := c.wantedDigests(PublicRekor(c.RekorURL))
+	chosen, phase, err := pick.pick(ctx, digests)
+	if err != nil {
 		return err
 	}
 	logs, n, err := c.buildRekorLogs(ctx, client, digests, chosen)
@@ -117,19 +99,62 @@ func (c *collector) collectRekor(ctx context.Context) error {
 		return err
 	}
 	c.logs = append(c.logs, logs...)
-	c.phase(Phase{Name: "search Rekor", Done: fmt.Sprintf("%d digests, %d entries kept", len(digests), n)})
+	phase.Done += fmt.Sprintf(", %d kept", n)
+	c.phase(phase)
 	return nil
 }
 
-// anyTrusted demands that a trusted key signed the head of a shard at least:
-// else nothing that the server gives can count, and nothing is asked of it.
-func anyTrusted(m *trust.Material, shards []rekor.Shard) (err error) {
-	for _, s := range slices.Backward(shards) { // the active one is the last
-		if _, _, err = m.RekorLogID(s.Checkpoint); err == nil {
-			return nil
+// pick searches for every digest, retrieves what is found, and gives what is
+// kept of it by digest, with the phase that is not yet done.
+func (p *picker) pick(ctx context.Context, digests []*wanted) ([][]rekor.Entry, Phase, error) {
+	phase := Phase{Name: "search Rekor", Total: int64(len(digests)), Unit: "digests"}
+	p.phase(phase)
+	choices, err := p.searchAll(ctx, digests)
+	if err != nil {
+		return nil, phase, err
+	}
+	found := 0
+	for _, c := range choices {
+		found += c.found
+	}
+	phase.Done = fmt.Sprintf("%d digests, %d entries found", len(digests), found)
+	if ask := union(choices); len(ask) > 0 {
+		p.phase(phase)
+		phase = Phase{Name: "retrieve entries", Total: int64(len(ask)), Unit: "entries"}
+		p.phase(phase)
+		if err := p.retrieve(ctx, ask); err != nil {
+			return nil, phase, err
+		}
+		phase.Done = fmt.Sprintf("%d entries", len(ask))
+	}
+	chosen, failed := make([][]rekor.Entry, len(digests)), make([]error, len(digests))
+	for i, c := range choices {
+		var left leftOut
+		chosen[i], left, failed[i] = c.end()
+		p.note(c.wanted, left)
+	}
+	return chosen, phase, p.searchFailures(digests, failed)
+}
+
+// untrustedShards names the trees whose head no trusted key signed. It demands
+// that one did at least: else nothing that the server gives can count, and
+// nothing is asked of it.
+func untrustedShards(m *trust.Material, shards []rekor.Shard) (map[string]bool, error) {
+	untrusted := map[string]bool{}
+	var all []error
+	for _, s := range shards {
+		_, _, err := m.RekorLogID(s.Checkpoint)
+		if err != nil {
+			all = append(all, err)
+		}
+		if errors.Is(err, trust.ErrUntrustedLog) {
+			untrusted[s.TreeID] = true
 		}
 	}
-	return err
+	if len(all) == len(shards) {
+		return nil, all[0]
+	}
+	return untrusted, nil
 }
 
 // RekorError says that a Rekor can't be used at all.

@@ -3,6 +3,7 @@ package snapshot_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/modseal/modseal/bundles"
@@ -44,6 +45,63 @@ func TestShards(t *testing.T) {
 		if i := slices.IndexFunc(shards, func(s *testlog.Shard) bool { return s.Origin() == l.Name }); i >= 0 && l.Proof.Size != shards[i].Size() {
 			t.Errorf("shard %d at size %d, want %d", i, l.Proof.Size, shards[i].Size())
 		}
+	}
+}
+
+// Property: an entry in a shard whose key is not trusted can't count, and does
+// not keep the others from it: it is left out, whichever way the index names it,
+// and that is said.
+func TestUntrustedShard(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		w := sharded(t)
+		second := w.rekor.Shards()[1]
+		w.request.Trust = w.material(0, 2)
+		want := 2
+		if short { // an entry that only the second shard has, named without it
+			e := w.rekor.Add(testlog.NewSigner("bob").Body(w.mod(plain).h1()))
+			w.rekor.AddToIndex(w.mod(upper).h1(), e.UUID[16:])
+			w.request.Trust = w.material(0)
+		}
+		s := w.take()
+		for _, l := range s.Logs {
+			if l.Name == second.Origin() {
+				t.Errorf("an untrusted shard is in the bundle: %+v", l)
+			}
+		}
+		left, manifest := w.leftOut(s, plain)
+		if short {
+			want++
+			if left, n := w.leftOut(s, upper); n != 1 || len(left) != 1 || !strings.Contains(left[0].Why, "in a shard whose key is not trusted") {
+				t.Errorf("named without its shard: left out: %v", left)
+			}
+		}
+		n := 0
+		for _, l := range left {
+			n += l.Count
+			if l.Why != "in a shard whose key is not trusted" {
+				t.Errorf("left out: %v", l)
+			}
+		}
+		if n != want || manifest != want {
+			t.Errorf("left out: %v, %d in the manifest, want %d", left, manifest, want)
+		}
+		if r := w.enclave(); !r.OK {
+			t.Errorf("counts %v", r.Counts)
+		}
+	}
+}
+
+// Property: where nothing else vouches for a module, it is said that its entries
+// are in a shard whose key is not trusted.
+func TestOnlyInUntrustedShard(t *testing.T) {
+	w := sharded(t)
+	w.request.Trust = w.material(1, 2)
+	e := incomplete(t, w.fail(), true, corp, upper)
+	if text := e.Error(); strings.Count(text, "entries left out: 1 in a shard whose key is not trusted") != 4 {
+		t.Error(text)
+	}
+	if e := w.retrievals(); e != 1 {
+		t.Errorf("%d calls for entries, want 1 for those that can count", e)
 	}
 }
 

@@ -118,15 +118,18 @@ func private(t testing.TB, s *testlog.Signer) *keys.Private {
 	return k
 }
 
-// material trusts the database and all shards there are now.
-func (w *world) material() *trust.Material {
+// material trusts the database and these shards, or all there are now.
+func (w *world) material(shards ...int) *trust.Material {
 	m := &trust.Material{}
 	db, err := trust.ParseGOSUMDB(w.db.Key())
 	if err != nil {
 		w.Fatal(err)
 	}
 	m.SumDBs = append(m.SumDBs, *db)
-	for _, s := range w.rekor.Shards() {
+	for i, s := range w.rekor.Shards() {
+		if len(shards) > 0 && !slices.Contains(shards, i) {
+			continue
+		}
 		k, err := keys.ParsePublic(s.PublicPEM())
 		if err != nil {
 			w.Fatal(err)

@@ -36,7 +36,7 @@ func TestFlood(t *testing.T) {
 			p := s.proxy(nil)
 			said := s.snapshot(0, signedBy("signer")...)
 			s.says(said.stderr, fmt.Sprintf("%s: entries left out: %d by signers whom nobody named", c.module, floodSize-3))
-			if n := p.Count(retrievePath); n > 25 {
+			if n := p.Count(retrievePath); n > 21 { // 200 that are looked at, and the signer's two
 				t.Errorf("%d calls of log/entries/retrieve", n)
 			}
 			m := s.status(s.verify(0, signedBy("signer")...), c.module, "verified")

@@ -3,12 +3,12 @@ package gate
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,19 +62,23 @@ func (s *site) kept(cache string) (n int) {
 // rest alone.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	const slow = "golang.org/x/sync@v0.2.0"
-	s := newSite(t, slow, "github.com/BurntSushi/toml@v1.5.0", "golang.org/x/xerrors@v0.0.0-20220907171357-04be3eba64a2")
+	s := newSite(t, "golang.org/x/sync@v0.2.0", "github.com/BurntSushi/toml@v1.5.0", "golang.org/x/xerrors@v0.0.0-20220907171357-04be3eba64a2")
 	s.attest("signer")
 	cache := filepath.Join(t.TempDir(), "cache")
 	s.setenv("MODSEAL_CACHE", cache)
-	digest := fmt.Sprintf("%x", s.zipDigest(slow))
+	const all = 2 * 3 // entries
+	var given atomic.Int64
 	p := s.proxy(func(r faultproxy.Request) faultproxy.Fault {
-		if r.Path == searchPath && strings.Contains(string(r.Body), digest) {
+		switch {
+		case r.Path != retrievePath:
+			return faultproxy.Fault{}
+		case asked(r.Body) > 1:
+			return faultproxy.Fault{Status: 400} // so that they come one by one
+		case given.Add(1) == all:
 			return faultproxy.Fault{Delay: time.Hour}
 		}
 		return faultproxy.Fault{}
 	})
-	const all = 2 * 3 // entries
 	said := s.interrupt(s.command(t.Context(), s.snapshotArgs(signedBy("signer")...)...), func() {
 		s.eventually(func() bool { return s.kept(cache) == all-1 })
 	})

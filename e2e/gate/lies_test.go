@@ -268,7 +268,7 @@ func TestOtherEntries(t *testing.T) {
 			var uuids []string
 			decode(b, &uuids)
 			return encode(append(uuids, foreign.uuid))
-		}, 0, []string{module, "entries left out: 1 "}},
+		}, 0, []string{module, "entries left out: 1 over another digest"}},
 		{"given in place", retrievePath, func([]byte) []byte { return foreign.answer }, 2, []string{module, "not what was asked for"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -38,6 +38,13 @@ func (h *heads) see(_ string, body []byte) []byte {
 	return body
 }
 
+// asked counts the entries that a call of log/entries/retrieve asks for.
+func asked(body []byte) int {
+	var q struct{ EntryUUIDs []string }
+	decode(body, &q)
+	return len(q.EntryUUIDs)
+}
+
 // ask reads a question to log/proof.
 func (h *heads) ask(query string) {
 	q, _ := url.ParseQuery(query)
@@ -60,6 +67,8 @@ func TestGrowingLog(t *testing.T) {
 		switch {
 		case r.Path == proofPath:
 			h.ask(r.Query)
+		case r.Path == retrievePath && asked(r.Body) > 1:
+			return faultproxy.Fault{Status: 400} // so that they come one by one
 		case r.Path == retrievePath:
 			turn.Lock()
 			s.grows()

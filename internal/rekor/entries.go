@@ -7,146 +7,223 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/modseal/modseal/internal/fetch"
 )
 
-// Entries fetches and checks the entries of the given UUIDs, ten a call and
-// several calls at a time. They come in the order of uuids, each once. A UUID
-// without a tree ID is left to one with the same leaf hash if there is any.
+// An Answer is what came of asking for one entry.
+type Answer struct {
+	Asked UUID
+	Entry Entry
+	// Err says why there is no entry. A [*MissingError] is about this one alone,
+	// and so is an [*AnswerError]; anything else is trouble with the server,
+	// which all that were asked for in one call share.
+	Err error
+}
+
+// Retrieve fetches and checks the entries of the given UUIDs, ten a call and
+// several calls at a time. It tells of each of them once, as soon as its call is
+// answered, and from several goroutines at a time; an error of tell ends it. A
+// UUID without a tree ID is left to one with the same leaf hash if there is any.
+//
+// One entry that can't be had does not hide the others: where an answer does not
+// say whose fault it is, each half is asked for, down to the one. A server that
+// fails, however, is not asked again for the same.
+func (c *Client) Retrieve(ctx context.Context, uuids []UUID, tell func(Answer) error) error {
+	wanted, short, err := distinct(uuids)
+	if err != nil {
+		return fmt.Errorf("rekor: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.parallel)
+	for ten := range slices.Chunk(wanted, batch) {
+		group.Go(func() error {
+			return c.retrieve(ctx, ten, func(a Answer) error {
+				for _, a.Asked = range append([]UUID{a.Asked}, short[a.Asked]...) {
+					if err := tell(a); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// Entries is [Client.Retrieve] for few entries. They come in the order of uuids,
+// each once.
 //
 // Entries that can't be had don't hide the others: what could be had is
 // returned with a [*MissingError]. With any other error nothing is returned;
 // an answer that fails a check is an [*AnswerError].
 func (c *Client) Entries(ctx context.Context, uuids []UUID) ([]Entry, error) {
-	wanted, err := distinct(uuids)
+	var mu sync.Mutex
+	given := make(map[UUID]Entry, len(uuids))
+	var missing MissingError
+	err := c.Retrieve(ctx, uuids, func(a Answer) error {
+		mu.Lock()
+		defer mu.Unlock()
+		var lacks *MissingError
+		switch {
+		case a.Err == nil:
+			given[a.Asked] = a.Entry
+		case errors.As(a.Err, &lacks):
+			missing.Add(lacks)
+		default:
+			return a.Err
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("rekor: %w", err)
-	}
-	batches := slices.Collect(slices.Chunk(wanted, batch))
-	answers := make([]answer, len(batches))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.parallel)
-	for i, uuids := range batches {
-		group.Go(func() (err error) {
-			answers[i], err = c.retrieve(ctx, uuids)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var all answer
-	for _, a := range answers {
-		all.add(a)
+	var entries []Entry
+	seen := make(map[UUID]bool, len(given))
+	for _, u := range uuids {
+		if e, ok := given[u]; ok && !seen[e.UUID] {
+			seen[e.UUID] = true
+			entries = append(entries, e)
+		}
 	}
-	if !all.missing.empty() {
-		return all.entries, &all.missing
+	if !missing.Empty() {
+		return entries, &missing
 	}
-	return all.entries, nil
+	return entries, nil
 }
 
-// answer is what came of asking for some entries.
-type answer struct {
-	entries []Entry
-	missing MissingError
-}
-
-func (a *answer) add(b answer) {
-	a.entries = append(a.entries, b.entries...)
-	a.missing.add(&b.missing)
-}
-
-// distinct checks the UUIDs and drops those that ask for the same again.
-func distinct(uuids []UUID) ([]UUID, error) {
-	full := make(map[string]bool) // leaf hashes that are asked for with a tree ID
+// distinct checks the UUIDs and drops those that ask for the same again. The
+// ones without a tree ID that are left to another are listed by that one.
+func distinct(uuids []UUID) (wanted []UUID, short map[UUID][]UUID, err error) {
+	full := make(map[string]UUID) // by leaf hash: what is asked for with a tree ID
 	for i, u := range uuids {
 		parsed, err := ParseUUID(string(u))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if parsed != u {
-			return nil, fmt.Errorf("entry UUID %d isn't in lower case", i)
+			return nil, nil, fmt.Errorf("entry UUID %d isn't in lower case", i)
 		}
-		if u.TreeID() != "" {
-			full[u.leaf()] = true
+		if _, ok := full[u.leaf()]; !ok && u.TreeID() != "" {
+			full[u.leaf()] = u
 		}
 	}
 	seen := make(map[UUID]bool, len(uuids))
-	var wanted []UUID
+	short = make(map[UUID][]UUID)
 	for _, u := range uuids {
-		if seen[u] || u.TreeID() == "" && full[u.leaf()] {
+		if seen[u] {
 			continue
 		}
 		seen[u] = true
+		if other, ok := full[u.leaf()]; ok && u.TreeID() == "" {
+			short[other] = append(short[other], u)
+			continue
+		}
 		wanted = append(wanted, u)
 	}
-	return wanted, nil
+	return wanted, short, nil
 }
 
-// retrieve asks for at most ten entries. An answer that is too large, or a
-// request that the server calls bad, may be the fault of a single entry: then
-// it asks for each half, down to the one.
-func (c *Client) retrieve(ctx context.Context, uuids []UUID) (answer, error) {
+// Distinct drops UUIDs that are there again, and those without a tree ID beside
+// one with the same leaf hash.
+func Distinct(uuids []UUID) ([]UUID, error) {
+	wanted, _, err := distinct(uuids)
+	return wanted, err
+}
+
+// retrieve asks for at most ten entries, and tells of each.
+func (c *Client) retrieve(ctx context.Context, uuids []UUID, tell func(Answer) error) error {
+	for open := [][]UUID{uuids}; len(open) > 0; {
+		ask := open[0]
+		open = open[1:]
+		answers, err := c.ask(ctx, ask)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !blamesAnEntry(err):
+			// The server fails: the rest would only wait as long once more.
+			answers = nil
+			for _, u := range slices.Concat(append(open, ask)...) {
+				answers = append(answers, Answer{Asked: u, Err: err})
+			}
+			open = nil
+		case len(ask) > 1:
+			open = append(open, ask[:len(ask)/2], ask[len(ask)/2:])
+		default:
+			answers = []Answer{{Asked: ask[0], Err: err}}
+		}
+		for _, a := range answers {
+			if err := tell(a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// blamesAnEntry tells whether an error may be due to a single one of those that
+// were asked for.
+func blamesAnEntry(err error) bool {
+	var missing *MissingError
+	var bad *AnswerError
+	return errors.As(err, &missing) || errors.As(err, &bad)
+}
+
+// ask makes one call. An error is about the answer as a whole.
+func (c *Client) ask(ctx context.Context, uuids []UUID) ([]Answer, error) {
 	request, err := json.Marshal(map[string][]UUID{"entryUUIDs": uuids})
 	if err != nil {
-		return answer{}, err
+		return nil, err
 	}
 	resp, err := c.post(ctx, "entries", "log/entries/retrieve", request, maxEntriesAnswer, http.StatusOK)
 	var failed *fetch.Error
-	errors.As(err, &failed)
-	tooLarge := errors.Is(err, fetch.ErrTooLarge)
-	refused := failed != nil && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusUnprocessableEntity)
 	switch {
 	case err == nil:
-		entries, err := parseEntries(resp.Body)
-		if err != nil {
-			return answer{}, err
-		}
-		return match(uuids, entries)
-	case !tooLarge && !refused:
-		return answer{}, err
-	case len(uuids) > 1:
-		first, err := c.retrieve(ctx, uuids[:len(uuids)/2])
-		if err != nil {
-			return answer{}, err
-		}
-		second, err := c.retrieve(ctx, uuids[len(uuids)/2:])
-		first.add(second)
-		return first, err
-	case tooLarge:
-		return answer{missing: MissingError{TooLarge: uuids}}, nil
+	case errors.Is(err, fetch.ErrTooLarge):
+		return nil, &MissingError{TooLarge: uuids}
+	case errors.As(err, &failed) && (failed.Status == http.StatusBadRequest || failed.Status == http.StatusUnprocessableEntity):
+		return nil, &MissingError{Refused: uuids}
 	default:
-		return answer{missing: MissingError{Refused: uuids}}, nil
+		return nil, err
 	}
+	entries, err := parseEntries(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	return match(uuids, entries)
 }
 
 // match puts entries into the order of the UUIDs that they were asked by.
-func match(uuids []UUID, entries []Entry) (answer, error) {
-	given := make(map[UUID]Entry, len(entries))
+func match(uuids []UUID, entries []checkedEntry) ([]Answer, error) {
+	given := make(map[UUID]checkedEntry, len(entries))
 	for _, entry := range entries {
-		uuid := entry.UUID
+		uuid := entry.uuid
 		if !slices.Contains(uuids, uuid) {
 			uuid = UUID(uuid.leaf())
 		}
-		if !slices.Contains(uuids, uuid) {
-			return answer{}, &AnswerError{Problem: NotAsked, UUID: entry.UUID}
-		}
-		if _, again := given[uuid]; again {
-			return answer{}, &AnswerError{Problem: NotAsked, UUID: entry.UUID, Err: errors.New("entry is there twice")}
+		_, again := given[uuid]
+		switch {
+		case !slices.Contains(uuids, uuid) && entry.err != nil:
+			return nil, entry.err
+		case !slices.Contains(uuids, uuid):
+			return nil, &AnswerError{Problem: NotAsked, UUID: entry.uuid}
+		case again:
+			return nil, &AnswerError{Problem: NotAsked, UUID: entry.uuid, Err: errors.New("entry is there twice")}
 		}
 		given[uuid] = entry
 	}
-	var a answer
+	answers := make([]Answer, 0, len(uuids))
 	for _, uuid := range uuids {
 		entry, ok := given[uuid]
+		a := Answer{Asked: uuid, Entry: entry.Entry, Err: entry.err}
 		if !ok {
-			a.missing.UUIDs = append(a.missing.UUIDs, uuid)
-			continue
+			a.Err = &MissingError{UUIDs: []UUID{uuid}}
 		}
-		a.entries = append(a.entries, entry)
+		answers = append(answers, a)
 	}
-	return a, nil
+	return answers, nil
 }

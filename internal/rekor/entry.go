@@ -66,9 +66,17 @@ type inclusionProof struct {
 	TreeSize   *uint64  `json:"treeSize"`
 }
 
+// checkedEntry is an element of an answer: an entry, or what is wrong with it.
+type checkedEntry struct {
+	Entry
+	uuid UUID // of the entry, or the one that the wrong entry is given by
+	err  error
+}
+
 // parseEntries reads the answer of entries/retrieve: a list of objects with one
-// member each, an entry by its UUID.
-func parseEntries(data []byte) ([]Entry, error) {
+// member each, an entry by its UUID. An entry that says which it is and fails a
+// check is not the others' fault.
+func parseEntries(data []byte) ([]checkedEntry, error) {
 	var list []map[string]*entryAnswer
 	if err := decode(data, &list); err != nil {
 		return nil, err
@@ -76,13 +84,18 @@ func parseEntries(data []byte) ([]Entry, error) {
 	if len(list) > batch {
 		return nil, malformed("%d entries, the limit is %d", len(list), batch)
 	}
-	entries := make([]Entry, 0, len(list))
+	entries := make([]checkedEntry, 0, len(list))
 	for _, object := range list {
 		entry, err := checkEntry(object)
-		if err != nil {
+		var bad *AnswerError
+		switch {
+		case err == nil:
+			entries = append(entries, checkedEntry{Entry: entry, uuid: entry.UUID})
+		case errors.As(err, &bad) && bad.UUID != "":
+			entries = append(entries, checkedEntry{uuid: bad.UUID, err: err})
+		default:
 			return nil, err
 		}
-		entries = append(entries, entry)
 	}
 	return entries, nil
 }

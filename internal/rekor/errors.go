@@ -2,6 +2,7 @@ package rekor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -64,12 +65,22 @@ func (e *MissingError) Error() string {
 	return "rekor: entries missing: " + strings.Join(parts, ", ")
 }
 
-func (e *MissingError) empty() bool {
+// Empty tells whether it lists nothing.
+func (e *MissingError) Empty() bool {
 	return len(e.UUIDs) == 0 && len(e.TooLarge) == 0 && len(e.Refused) == 0
 }
 
-func (e *MissingError) add(other *MissingError) {
-	e.UUIDs = append(e.UUIDs, other.UUIDs...)
-	e.TooLarge = append(e.TooLarge, other.TooLarge...)
-	e.Refused = append(e.Refused, other.Refused...)
+// Add lists what another error lists as well: sorted, each once, so that it does
+// not matter which came first.
+func (e *MissingError) Add(other *MissingError) {
+	for _, l := range []struct {
+		to    *[]UUID
+		uuids []UUID
+	}{{&e.UUIDs, other.UUIDs}, {&e.TooLarge, other.TooLarge}, {&e.Refused, other.Refused}} {
+		for _, u := range l.uuids {
+			if i, there := slices.BinarySearch(*l.to, u); !there {
+				*l.to = slices.Insert(*l.to, i, u)
+			}
+		}
+	}
 }

@@ -6,7 +6,7 @@
 //	GET  /api/v1/log/proof              [Client.Consistency]
 //	GET  /api/v1/log/publicKey          [Client.PublicKey]
 //	POST /api/v1/index/retrieve         [Client.Search]
-//	POST /api/v1/log/entries/retrieve   [Client.Entries]
+//	POST /api/v1/log/entries/retrieve   [Client.Retrieve]
 //	POST /api/v1/log/entries            [Client.Create]
 //
 // A server's answer is hostile until it is checked, and what can be checked
@@ -58,7 +58,7 @@ const (
 type Options struct {
 	URL      string        // of the server, without /api/v1
 	Fetch    *fetch.Client // nil means one with default options
-	Parallel int           // calls at a time that [Client.Entries] makes; 0 means 8
+	Parallel int           // calls at a time that [Client.Retrieve] makes; 0 means 8
 }
 
 // A Client speaks to one Rekor server. It is safe for concurrent use.
