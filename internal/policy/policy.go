@@ -1,142 +1,53 @@
-// Package policy says which evidence an enclave accepts. A policy comes from
-// the enclave's command line, never from a bundle.
+// Package policy says which evidence an enclave accepts: from a policy file
+// (docs/policy.md) or from the flags that are shorthand for one, never from a
+// bundle.
+//
+// It decides on evidence that others have verified. It reads no file but the
+// public keys that a policy names, through a function that it is given, and
+// asks no clock: the moment of judging is an argument.
 package policy
 
 import (
-	"fmt"
-	"regexp"
+	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
-	"github.com/sigstore/sigstore-go/pkg/verify"
+	"golang.org/x/mod/module"
 
 	"github.com/modseal/modseal/internal/keys"
 )
 
-// Policy is what a module must have for it. The zero value accepts nothing.
+// Policy is what modules and artifacts must have. The zero value accepts
+// nothing.
 type Policy struct {
-	Require Require
-	Signers []Signer // who may vouch for modules in Rekor
+	Signers []Signer // who may vouch: whom any rule names, each once
 	// AllowLocal lets modules pass that a replace directive takes from a
 	// directory of the source tree itself. Outside of it they never pass.
 	AllowLocal bool
+	Witnesses  []Witness // whose cosignatures a rule asks for
+	Seal       SealRule  // who may seal bundles
+
+	Require Require // of the policies that predate rules; see old.go
+
+	source string    // what the policy was read from; "" is the flags
+	named  []*Signer // everybody whom it names, sealers too
+	rules  []rule
+	exempt []exemption
 }
 
-// Require says which kinds of evidence a module needs.
-type Require string
-
-// The requirements. The zero value is none of them, and nothing meets it.
-const (
-	RequireAny   Require = "any"   // a checksum-database record or a trusted signer's entry in Rekor
-	RequireAll   Require = "all"   // both
-	RequireRekor Require = "rekor" // a trusted signer's entry in Rekor
-	RequireSumDB Require = "sumdb" // a checksum-database record
-)
-
-// Met tells whether what a module has is enough.
-func (r Require) Met(sumdb, rekor bool) bool {
-	switch r {
-	case RequireAny:
-		return sumdb || rekor
-	case RequireAll:
-		return sumdb && rekor
-	case RequireRekor:
-		return rekor
-	case RequireSumDB:
-		return sumdb
-	}
-	return false
+// Witness is somebody who cosigns checkpoints (C2SP tlog-cosignature).
+type Witness struct {
+	Name string
+	VKey string // NAME+HASH+KEY (C2SP signed-note), its form checked
 }
 
-// Needs says in words what the requirement is.
-func (r Require) Needs() string {
-	switch r {
-	case RequireAny:
-		return "a checksum-database record or a trusted signer's entry in Rekor"
-	case RequireAll:
-		return "both a checksum-database record and a trusted signer's entry in Rekor"
-	case RequireRekor:
-		return "a trusted signer's entry in Rekor"
-	case RequireSumDB:
-		return "a checksum-database record"
-	}
-	return "what nothing meets"
-}
-
-// Signer is somebody who may vouch for modules: a key, or an identity in a
-// certificate; exactly one of the two is set.
-type Signer struct {
-	Name     string
-	Key      *keys.Public
-	Identity *verify.CertificateIdentity
-}
-
-// KeySigner is whoever holds a key.
-func KeySigner(k *keys.Public) Signer { return Signer{Name: "key " + k.String(), Key: k} }
-
-// Identity names a certificate identity: its subject and its OIDC issuer, each
-// either exactly or as a regular expression that must match all of it.
-type Identity struct {
-	Subject, SubjectRegexp string
-	Issuer, IssuerRegexp   string
-}
-
-// IdentitySigner is whoever got a certificate for an identity.
-func IdentitySigner(id Identity) (Signer, error) {
-	if (id.Subject == "") == (id.SubjectRegexp == "") {
-		return Signer{}, fmt.Errorf("a certificate identity takes either the identity or a regular expression for it")
-	}
-	if (id.Issuer == "") == (id.IssuerRegexp == "") {
-		return Signer{}, fmt.Errorf("a certificate identity takes either the OIDC issuer or a regular expression for it")
-	}
-	subject, err := anchor(id.SubjectRegexp)
-	if err != nil {
-		return Signer{}, err
-	}
-	issuer, err := anchor(id.IssuerRegexp)
-	if err != nil {
-		return Signer{}, err
-	}
-	c, err := verify.NewShortCertificateIdentity(id.Issuer, issuer, id.Subject, subject)
-	if err != nil {
-		return Signer{}, err
-	}
-	return Signer{Name: "identity " + id.Subject + id.SubjectRegexp + " of " + id.Issuer + id.IssuerRegexp, Identity: &c}, nil
-}
-
-// anchor makes a regular expression match whole strings: sigstore-go matches
-// anywhere, so that "alice@example.com" would let "malice@example.com.evil" in.
-func anchor(expr string) (string, error) {
-	if expr == "" {
-		return "", nil
-	}
-	if _, err := regexp.Compile(expr); err != nil {
-		return "", err // before the parentheses can make something else of it
-	}
-	anchored := `\A(?:` + expr + `)\z`
-	if _, err := regexp.Compile(anchored); err != nil {
-		return "", fmt.Errorf("%q can't be made to match whole strings: %w", expr, err) // an open \Q
-	}
-	return anchored, nil
-}
-
-// ByKey finds the signer with this key.
-func (p *Policy) ByKey(k *keys.Public) (Signer, bool) {
+// Keys are the public keys among the signers.
+func (p *Policy) Keys() []*keys.Public {
+	var out []*keys.Public
 	for _, s := range p.Signers {
-		if s.Key != nil && s.Key.Fingerprint() == k.Fingerprint() {
-			return s, true
+		if s.Key != nil {
+			out = append(out, s.Key)
 		}
 	}
-	return Signer{}, false
-}
-
-// ByCertificate finds the first signer whom a certificate names.
-func (p *Policy) ByCertificate(c certificate.Summary) (Signer, bool) {
-	for _, s := range p.Signers {
-		if s.Identity != nil && s.Identity.Verify(c) == nil {
-			return s, true
-		}
-	}
-	return Signer{}, false
+	return out
 }
 
 // NamesIdentities tells whether any signer is a certificate identity.
@@ -147,4 +58,77 @@ func (p *Policy) NamesIdentities() bool {
 		}
 	}
 	return false
+}
+
+// Names lists the signers, sealers among them, who a principal is. There may be
+// several: an identity may match more than one expression.
+func (p *Policy) Names(who Principal) []string {
+	var out []string
+	for _, s := range p.named {
+		if s.is(who) {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// Subject is what a policy decides about: a module, or an artifact beside
+// modules; exactly one of the two is set.
+type Subject struct {
+	Module   module.Version
+	Artifact string // its name
+}
+
+func (s Subject) String() string {
+	if s.Artifact != "" {
+		return s.Artifact
+	}
+	return s.Module.String()
+}
+
+// Log is where evidence was logged.
+type Log struct {
+	Kind string // "sumdb", or of Rekor
+	// Name is the log's own name: its origin, or the database's name.
+	Name string
+	// ID is derived from the log's key. Where it is set, it is what tells logs
+	// apart: two shards with one key are one log.
+	ID string
+}
+
+// same is equal for what counts as one log, and "" for what counts as none.
+func (l Log) same() string {
+	switch {
+	case l.ID != "":
+		return "id " + l.ID
+	case l.Name != "":
+		return "name " + l.Kind + " " + l.Name
+	}
+	return ""
+}
+
+// What a piece of evidence is of.
+const (
+	OfRecord    = "record"    // a checksum database's record of the module
+	OfZip       = "zip"       // a signature over the zip's bytes
+	OfListing   = "listing"   // a signature over the listing
+	OfStatement = "statement" // an in-toto statement
+	OfSignature = "signature" // a signature over an artifact
+)
+
+// Evidence is one log entry that speaks of the subject. The caller has verified
+// it: it is in the log, which is trusted; the signature, certificate and time
+// hold; and what was logged is the digest of the content.
+type Evidence struct {
+	Log Log
+	Of  string    // OfRecord and so on
+	By  Principal // who signed it; zero for a record
+
+	PredicateType string // of a statement
+	// NamesSubject tells that a statement has the content's digest under the name
+	// of the module and version, or of the artifact. One without does not count.
+	NamesSubject bool
+
+	Time      time.Time // proven time of logging; zero if nothing proves one
+	Witnesses []string  // names of those whose cosignatures on the log's checkpoint verify
 }

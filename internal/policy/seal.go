@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxAhead is how far a bundle's time of creation may be ahead of the moment of
+// judging, as clocks differ.
+const maxAhead = time.Hour
+
+// SealRule says who may seal bundles, how many of them must, and how old a
+// bundle may be. Nothing meets the zero value.
+type SealRule struct {
+	by        []*Signer
+	threshold int
+	maxAge    time.Duration // 0 is any
+}
+
+// Sealers are who may seal.
+func (r *SealRule) Sealers() []Signer {
+	var out []Signer
+	for _, s := range r.by {
+		out = append(out, *s)
+	}
+	return out
+}
+
+// Needs says in words who must seal.
+func (r *SealRule) Needs() string {
+	names := namesOf(r.by)
+	switch {
+	case len(names) == 0 || r.threshold <= 0:
+		return "what nobody can give"
+	case r.threshold == 1:
+		return "a seal by " + strings.Join(names, " or ")
+	}
+	return fmt.Sprintf("seals by %d of %s", r.threshold, strings.Join(names, ", "))
+}
+
+// Met tells whether a bundle that these have sealed, and that was created then
+// as they state, may be trusted at this moment; and if not, why. Each seal must
+// have been verified. Who sealed twice counts once.
+func (r *SealRule) Met(by []Principal, created, at time.Time) (ok bool, why string) {
+	n, names := present(r.by, by)
+	if len(r.by) == 0 || r.threshold <= 0 || n < r.threshold {
+		have := "none that counts"
+		if n > 0 {
+			have = strings.Join(names, ", ")
+		}
+		return false, fmt.Sprintf("sealed by %s; the policy requires %s", have, r.Needs())
+	}
+	switch {
+	case r.maxAge == 0:
+	case created.IsZero() || at.IsZero():
+		return false, "nothing says how old the bundle is; the policy wants it at most " + r.maxAge.String() + " old"
+	case created.Sub(at) > maxAhead:
+		return false, fmt.Sprintf("the bundle was made at %s, which is after %s: a clock is wrong", stamp(created), stamp(at))
+	case at.Sub(created) > r.maxAge:
+		return false, fmt.Sprintf("the bundle was made at %s, and is older than %s at %s", stamp(created), r.maxAge, stamp(at))
+	}
+	return true, ""
+}
