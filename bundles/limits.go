@@ -13,12 +13,13 @@ const (
 	MaxSeal       = 256 << 10 // bytes of one seal
 	MaxPayload    = 8<<30 - 1 // bytes of payload.tar.zst (what ustar can say)
 	MaxManifest   = 128 << 20 // bytes of manifest.json
-	MaxLogs       = 256       // logs in a bundle
+	MaxLogs       = 4096      // logs in a bundle, each at each tree size
 	MaxModules    = 1 << 20   // modules in a bundle
-	MaxModule     = 1 << 20   // bytes of one module in manifest.json
+	MaxArtifacts  = 1 << 16   // artifacts in a bundle
+	MaxModule     = 1 << 20   // bytes of one module or artifact in manifest.json
 	MaxCheckpoint = 64 << 10  // bytes of a checkpoint
 	MaxMultiproof = 512 << 20 // bytes of a multiproof
-	MaxEntry      = 1 << 20   // bytes of one line of entries.jsonl, its newline included
+	MaxEntry      = 8 << 20   // bytes of one line of entries.jsonl, its newline included
 	MaxEntries    = 512 << 20 // bytes of one entries.jsonl
 	MaxLogBytes   = 1 << 30   // bytes of all files of all logs together
 	MaxListing    = 64 << 20  // bytes of one listing
@@ -30,14 +31,14 @@ const (
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, leaves int
+	seals, logs, modules, artifacts, leaves int
 
 	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, leaves: merkle.MaxLeaves,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves,
 		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 	}

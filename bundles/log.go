@@ -29,6 +29,18 @@ type Entry struct {
 	LogIndex       uint64 `json:"logIndex,omitempty"`       // index over all shards
 	IntegratedTime int64  `json:"integratedTime,omitempty"` // seconds since 1970
 	SET            []byte `json:"set,omitempty"`            // signed entry timestamp
+
+	// Of Rekor alone: what the log does not hold, from the publisher's Sigstore bundle.
+	Envelope   *Envelope `json:"envelope,omitempty"`   // with the statement that was signed
+	Timestamps [][]byte  `json:"timestamps,omitempty"` // RFC 3161 time-stamp responses over the signature
+}
+
+// Envelope is a DSSE envelope with its one signature.
+type Envelope struct {
+	PayloadType string `json:"payloadType"`
+	Payload     []byte `json:"payload"`
+	Signature   []byte `json:"signature"`
+	KeyID       string `json:"keyID,omitempty"` // as the signer wrote it; selects nothing
 }
 
 // minEntry is the fewest bytes that an entry has in entries.jsonl.
@@ -63,13 +75,19 @@ func (l *Log) check() error {
 	if l.Proof == nil || len(l.Entries) == 0 || len(l.Entries) != len(l.Proof.Indexes) {
 		return fmt.Errorf("%w: log %.60q: entries and multiproof differ in number", ErrDamaged, l.Name)
 	}
+	if l.Size != l.Proof.Size {
+		return fmt.Errorf("%w: log %.60q: a multiproof in a tree of %d, where the manifest says %d", ErrDamaged, l.Name, l.Proof.Size, l.Size)
+	}
 	for i := range l.Entries {
 		e := &l.Entries[i]
 		if e.Index != l.Proof.Indexes[i] {
 			return fmt.Errorf("%w: log %.60q: entry %d has index %d, the multiproof %d", ErrDamaged, l.Name, i, e.Index, l.Proof.Indexes[i])
 		}
-		if l.Kind == SumDB && (e.LogIndex != 0 || e.IntegratedTime != 0 || e.SET != nil) {
-			return fmt.Errorf("%w: log %.60q: entry %d has what only Rekor gives", ErrDamaged, l.Name, e.Index)
+		if l.Kind != RekorV1 && (e.LogIndex != 0 || e.IntegratedTime != 0 || e.SET != nil) {
+			return fmt.Errorf("%w: log %.60q: entry %d has what only Rekor v1 gives", ErrDamaged, l.Name, e.Index)
+		}
+		if l.Kind == SumDB && (e.Envelope != nil || e.Timestamps != nil) {
+			return fmt.Errorf("%w: log %.60q: entry %d has what only entries of Rekor have", ErrDamaged, l.Name, e.Index)
 		}
 		if e.IntegratedTime < 0 {
 			return fmt.Errorf("%w: log %.60q: entry %d has a negative time", ErrDamaged, l.Name, e.Index)

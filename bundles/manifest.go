@@ -14,18 +14,21 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/merkle"
 )
 
 // Manifest says what a bundle holds and what it was made from. It is the
 // sealer's word: nothing in it proves anything about a module.
 type Manifest struct {
-	MediaType string    `json:"mediaType"`
-	Created   string    `json:"created"` // RFC 3339, UTC, whole seconds
-	Project   Project   `json:"project"`
-	Logs      []LogInfo `json:"logs"`     // sorted by kind, name, log ID; logs[i] is in logs/i/
-	Modules   []Module  `json:"modules"`  // sorted by path, then version; each once
-	Listings  bool      `json:"listings"` // whether every module's listing is in listings/
-	Files     []File    `json:"files"`    // every file but the manifest and the listings, sorted by name
+	MediaType string     `json:"mediaType"`
+	Created   string     `json:"created"` // RFC 3339, UTC, whole seconds
+	Project   Project    `json:"project"`
+	Logs      []LogInfo  `json:"logs"`      // sorted by kind, name, log ID, size; logs[i] is in logs/i/
+	Modules   []Module   `json:"modules"`   // sorted by path, then version; each once
+	Artifacts []Artifact `json:"artifacts"` // sorted by name, then digests; each once
+	Listings  bool       `json:"listings"`  // whether every module's listing is in listings/
+	Files     []File     `json:"files"`     // every file but the manifest and the listings, sorted by name
 }
 
 // Project is what the snapshot was taken of.
@@ -41,13 +44,17 @@ type Kind string
 const (
 	SumDB   Kind = "sumdb"    // a Go checksum database
 	RekorV1 Kind = "rekor-v1" // one shard of a Rekor v1
+	RekorV2 Kind = "rekor-v2" // one shard of a Rekor v2
 )
 
-// LogInfo names a log.
+// LogInfo names a log, and at which tree size the bundle proves its entries. One
+// log may be there at several sizes: publishers hand out proofs against the head
+// of their day, and without a network they can't be brought to one.
 type LogInfo struct {
 	Kind  Kind   `json:"kind"`
 	Name  string `json:"name"`            // the checksum database's name; Rekor: the checkpoint's origin line
-	LogID string `json:"logID,omitempty"` // Rekor: SHA-256 of the log's public key, hex
+	LogID string `json:"logID,omitempty"` // Rekor: the log's ID in the trusted root, hex
+	Size  uint64 `json:"size"`            // of the checkpoint's tree
 }
 
 // Module is a module of the dependency set that the snapshot was taken of.
@@ -125,6 +132,7 @@ func readManifest(b []byte, lim limits) (*Manifest, error) {
 	r.member("project", &m.Project)
 	m.Logs = readList(r, "logs", lim.logs, lim.module, (*LogInfo).check)
 	m.Modules = readList(r, "modules", lim.modules, lim.module, func(d *Module) error { return d.check(len(m.Logs)) })
+	m.Artifacts = readList(r, "artifacts", lim.artifacts, lim.module, func(a *Artifact) error { return a.check(len(m.Logs)) })
 	r.member("listings", &m.Listings)
 	m.Files = readList(r, "files", lim.logs*len(logFiles(lim)), lim.module, func(*File) error { return nil })
 	r.token(json.Delim('}'))
@@ -146,8 +154,8 @@ func (m *Manifest) check(lim limits) error {
 	if !utf8.ValidString(m.Project.Module) || !utf8.ValidString(m.Project.Go) {
 		return bad("project %.60q with go %.60q is not UTF-8", m.Project.Module, m.Project.Go)
 	}
-	if len(m.Logs) > lim.logs || len(m.Modules) > lim.modules {
-		return bad("%d logs and %d modules (at most %d and %d)", len(m.Logs), len(m.Modules), lim.logs, lim.modules)
+	if len(m.Logs) > lim.logs || len(m.Modules) > lim.modules || len(m.Artifacts) > lim.artifacts {
+		return bad("%d logs, %d modules and %d artifacts (at most %d, %d and %d)", len(m.Logs), len(m.Modules), len(m.Artifacts), lim.logs, lim.modules, lim.artifacts)
 	}
 	for _, l := range m.Logs {
 		if err := l.check(); err != nil {
@@ -159,7 +167,14 @@ func (m *Manifest) check(lim limits) error {
 			return bad("%v", err)
 		}
 	}
+	for _, a := range m.Artifacts {
+		if err := a.check(len(m.Logs)); err != nil {
+			return bad("%v", err)
+		}
+	}
 	switch {
+	case !strictlySorted(m.Artifacts, compareArtifacts):
+		return bad("artifacts are not sorted, or one is there twice")
 	case !strictlySorted(m.Logs, compareLogs):
 		return bad("logs are not sorted, or one is there twice")
 	case !strictlySorted(m.Modules, CompareModules):
@@ -179,12 +194,15 @@ func (l *LogInfo) check() error {
 		if l.LogID != "" {
 			return fmt.Errorf("checksum database %.60q has a log ID", l.Name)
 		}
-	case RekorV1:
+	case RekorV1, RekorV2:
 		if !isHex(l.LogID) {
 			return fmt.Errorf("log ID %.80q", l.LogID)
 		}
 	default:
 		return fmt.Errorf("log kind %.60q", l.Kind)
+	}
+	if l.Size == 0 || l.Size > merkle.MaxSize {
+		return fmt.Errorf("log %.60q: a tree of %d", l.Name, l.Size)
 	}
 	return nil
 }
@@ -199,27 +217,47 @@ func (d *Module) check(logs int) error {
 	if d.LeftOut < 0 {
 		return fmt.Errorf("%s@%s: leftOut %d", d.Path, d.Version, d.LeftOut)
 	}
-	for _, r := range d.Entries {
-		if r.Log < 0 || r.Log >= logs {
-			return fmt.Errorf("%s@%s: entry of log %d of %d", d.Path, d.Version, r.Log, logs)
-		}
-	}
-	if !strictlySorted(d.Entries, compareRefs) {
-		return fmt.Errorf("%s@%s: entries are not sorted, or one is there twice", d.Path, d.Version)
+	if err := checkRefs(d.Entries, logs); err != nil {
+		return fmt.Errorf("%s@%s: %w", d.Path, d.Version, err)
 	}
 	return nil
 }
 
-// checkRefs demands that what modules refer to is there.
+// checkRefs demands that entries are of logs that there are, in order.
+func checkRefs(refs []Ref, logs int) error {
+	for _, r := range refs {
+		if r.Log < 0 || r.Log >= logs {
+			return fmt.Errorf("entry of log %d of %d", r.Log, logs)
+		}
+	}
+	if !strictlySorted(refs, compareRefs) {
+		return errors.New("entries are not sorted, or one is there twice")
+	}
+	return nil
+}
+
+// checkRefs demands that the entries that modules and artifacts refer to are
+// there.
 func (m *Manifest) checkRefs(logs []Log) error {
-	for _, d := range m.Modules {
-		for _, r := range d.Entries {
+	check := func(refs []Ref) error {
+		for _, r := range refs {
 			if r.Log < 0 || r.Log >= len(logs) {
-				return fmt.Errorf("%w: manifest: %s@%s refers to log %d of %d", ErrDamaged, d.Path, d.Version, r.Log, len(logs))
+				return fmt.Errorf("refers to log %d of %d", r.Log, len(logs))
 			}
 			if _, ok := logs[r.Log].Entry(r.Index); !ok {
-				return fmt.Errorf("%w: manifest: %s@%s refers to entry %d of log %d, which is not there", ErrDamaged, d.Path, d.Version, r.Index, r.Log)
+				return fmt.Errorf("refers to entry %d of log %d, which is not there", r.Index, r.Log)
 			}
+		}
+		return nil
+	}
+	for _, d := range m.Modules {
+		if err := check(d.Entries); err != nil {
+			return fmt.Errorf("%w: manifest: %s@%s %w", ErrDamaged, d.Path, d.Version, err)
+		}
+	}
+	for _, a := range m.Artifacts {
+		if err := check(a.Entries); err != nil {
+			return fmt.Errorf("%w: manifest: artifact %q %w", ErrDamaged, a.Name, err)
 		}
 	}
 	return nil
@@ -240,20 +278,24 @@ func (m *Manifest) listingDigests() []string {
 	return slices.Compact(d)
 }
 
-// Sort brings modules and each module's entries into the order that the format
-// demands. Logs it leaves alone, because entries refer to them by their place:
+// Sort brings modules, artifacts and the entries of each into the order that the
+// format demands. Logs it leaves alone, because entries refer to them by their place:
 // order the logs before entries refer to them.
 func (m *Manifest) Sort() {
 	slices.SortFunc(m.Modules, CompareModules)
 	for _, d := range m.Modules {
 		slices.SortFunc(d.Entries, compareRefs)
 	}
+	slices.SortFunc(m.Artifacts, compareArtifacts)
+	for _, a := range m.Artifacts {
+		slices.SortFunc(a.Entries, compareRefs)
+	}
 }
 
 func (m *Manifest) sortFiles() { slices.SortFunc(m.Files, compareFiles) }
 
 func compareLogs(a, b LogInfo) int {
-	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.LogID, b.LogID))
+	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.LogID, b.LogID), cmp.Compare(a.Size, b.Size))
 }
 
 // CompareModules orders modules by path, then version, bytewise.
@@ -279,13 +321,16 @@ func strictlySorted[T any](s []T, compare func(a, b T) int) bool {
 // ParseHex reads a SHA-256 digest in 64 lower-case hex digits.
 func ParseHex(s string) ([32]byte, error) {
 	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != 32 || strings.ToLower(s) != s {
+	if err != nil || !isHex(s) {
 		return [32]byte{}, fmt.Errorf("%w: %.80q is not 64 lower-case hex digits", ErrDamaged, s)
 	}
 	return [32]byte(b), nil
 }
 
-func isHex(s string) bool {
-	_, err := ParseHex(s)
-	return err == nil
+func isHex(s string) bool { return isHexOf(s, 32) }
+
+// isHexOf tells whether s is so many bytes in lower-case hex.
+func isHexOf(s string, size int) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == size && strings.ToLower(s) == s
 }

@@ -76,7 +76,7 @@ func TestLiesAboutLogs(t *testing.T) {
 		{"log ID too short", func(m *bundles.Manifest) { m.Logs[0].LogID = m.Logs[0].LogID[2:] }, "log ID"},
 		{"a log less", func(m *bundles.Manifest) { m.Logs = m.Logs[:1] }, "entry of log 1 of 1"},
 		{"a log more", func(m *bundles.Manifest) {
-			m.Logs = append(m.Logs, bundles.LogInfo{Kind: bundles.SumDB, Name: "z"})
+			m.Logs = append(m.Logs, bundles.LogInfo{Kind: bundles.SumDB, Name: "z", Size: 1})
 		}, "6 files listed, 3 logs need 9"},
 	})
 }
@@ -145,9 +145,9 @@ func TestLogFileLies(t *testing.T) {
 		{"another index", sumdb + "entries.jsonl", `{"index":4`, `{"index":5`, "entry 2 has index 5, the multiproof 4"},
 		{"an entry twice", sumdb + "entries.jsonl", `{"index":4`, `{"index":2`, "entry 2 has index 2, the multiproof 4"},
 		{"negative time", rekor + "entries.jsonl", `"integratedTime":1767225600`, `"integratedTime":-1`, "entry 0 has a negative time"},
-		{"time in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","integratedTime":5}` + "\n", "has what only Rekor gives"},
-		{"log index in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","logIndex":5}` + "\n", "has what only Rekor gives"},
-		{"SET in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","set":"AAAA"}` + "\n", "has what only Rekor gives"},
+		{"time in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","integratedTime":5}` + "\n", "has what only Rekor v1 gives"},
+		{"log index in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","logIndex":5}` + "\n", "has what only Rekor v1 gives"},
+		{"SET in a checksum database", sumdb + "entries.jsonl", `"}` + "\n", `","set":"AAAA"}` + "\n", "has what only Rekor v1 gives"},
 		{"empty multiproof", rekor + "multiproof", "*", "", "logs/0/multiproof: parsing multiproof"},
 		{"multiproof with a byte more", rekor + "multiproof", "*", "+", "logs/0/multiproof: parsing multiproof"},
 		{"the other log's multiproof, of fewer leaves", rekor + "multiproof", "*", "\x01\x01\x00", "entries and multiproof differ in number"},

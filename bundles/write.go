@@ -14,7 +14,7 @@ import (
 // Payload is what goes into payload.tar.zst.
 type Payload struct {
 	Manifest Manifest // MediaType, Logs, Listings and Files are filled in by WritePayload
-	Logs     []Log    // sorted by kind, name, log ID
+	Logs     []Log    // sorted by kind, name, log ID, size; the size is filled in
 
 	// Listing gives the listing whose SHA-256 is digest, in hex. When it is nil
 	// the bundle goes without listings.
@@ -72,7 +72,13 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 	}
 	contents := map[string][]byte{}
 	left := lim.logBytes
+	if m.Artifacts == nil {
+		m.Artifacts = []Artifact{}
+	}
 	for i := range p.Logs {
+		if proof := p.Logs[i].Proof; proof != nil {
+			p.Logs[i].Size = proof.Size
+		}
 		m.Logs[i] = p.Logs[i].LogInfo
 		files, err := p.Logs[i].files(lim)
 		if err != nil {

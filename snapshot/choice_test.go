@@ -21,7 +21,7 @@ func TestOldestOfOthers(t *testing.T) {
 	const n = 40
 	for _, most := range []int{-1, 0, 1, 3, n - 1, n, n + 1} {
 		for _, step := range []int{1, 3, 11, n - 1} { // without a common divisor with n
-			p := &picker{collector: &collector{Request: &Request{Others: most}}}
+			p := &picker{collector: &collector{Request: &Request{Others: most, Policy: &policy.Policy{}}}}
 			c := &choice{wanted: &wanted{digest: digest}, found: n}
 			for i := range n {
 				at := (i*step + 7) % n
@@ -55,7 +55,7 @@ func TestEntriesOfOneSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &picker{
-		collector: &collector{Request: &Request{Policy: policy.Policy{Signers: []policy.Signer{policy.KeySigner(key)}}}},
+		collector: &collector{Request: &Request{Policy: policy.FromFlags(policy.Flags{Signers: []policy.Signer{policy.KeySigner(key)}})}},
 		client:    rekor.New(rekor.Options{URL: server.URL}), maxNamed: limit,
 	}
 	digest := [32]byte{1}

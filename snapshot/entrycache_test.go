@@ -40,7 +40,7 @@ func cachedEntry(t *testing.T) (*testlog.Rekor, *picker, rekor.Entry) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signers := policy.Policy{Signers: []policy.Signer{policy.KeySigner(alice)}}
+	signers := policy.FromFlags(policy.Flags{Signers: []policy.Signer{policy.KeySigner(alice)}})
 	p := &picker{
 		collector: &collector{Request: &Request{Trust: m, Policy: signers, Parallel: 1}}, client: rekor.New(rekor.Options{URL: server.URL}), cache: entryCache{dir: t.TempDir()},
 	}

@@ -92,7 +92,7 @@ func TestFlood(t *testing.T) {
 			w.others(flood, digest)
 			w.rekor.Add(c.signer.Body(digest))
 			w.request.Others = 2
-			w.request.Policy.Signers = append(w.request.Policy.Signers, c.policy(c.signer))
+			w.flags.Signers = append(w.flags.Signers, c.policy(c.signer))
 			s := w.take()
 			// alice's and bob's, and two others of which one is the first of the flood
 			left, manifest := w.leftOut(s, plain)
@@ -102,9 +102,9 @@ func TestFlood(t *testing.T) {
 			if asked := counted(w.rekor.Requests())["/api/v1/log/entries/retrieve"]; asked != 21 { // 200 and bob's, and 5 over the other digests
 				t.Errorf("%d requests for entries, want 21", asked)
 			}
-			w.request.Policy.Signers = w.request.Policy.Signers[1:] // bob alone
-			w.request.Policy.Require = policy.RequireAny
-			e := evidenceBy(w.enclave(), plain, w.request.Policy.Signers[0].Name)
+			w.flags.Signers = w.flags.Signers[1:] // bob alone
+			w.flags.Require = policy.RequireAny
+			e := evidenceBy(w.enclave(), plain, w.flags.Signers[0].Name)
 			if e == nil || !e.Accepted {
 				t.Errorf("bob's entry: %+v", e)
 			}
@@ -127,11 +127,11 @@ func evidenceBy(r *verify.Report, path, signer string) *verify.EvidenceReport {
 // than are looked at make the snapshot fail, and say why.
 func TestFloodAndExpression(t *testing.T) {
 	w := newWorld(t)
-	w.request.Policy.Signers = append(w.request.Policy.Signers, identity(t, policy.Identity{SubjectRegexp: "bob@.*", Issuer: "https://accounts.example.com"}))
+	w.flags.Signers = append(w.flags.Signers, identity(t, policy.Identity{SubjectRegexp: "bob@.*", Issuer: "https://accounts.example.com"}))
 	w.others(199, w.mod(plain).h1())
 	w.take() // 200 with alice's: all are looked at
 	w = newWorld(t)
-	w.request.Policy.Signers = append(w.request.Policy.Signers, identity(t, policy.Identity{SubjectRegexp: "bob@.*", Issuer: "https://accounts.example.com"}))
+	w.flags.Signers = append(w.flags.Signers, identity(t, policy.Identity{SubjectRegexp: "bob@.*", Issuer: "https://accounts.example.com"}))
 	w.others(200, w.mod(plain).h1())
 	e := incomplete(t, w.fail(), false, plain)
 	if !strings.Contains(e.Error(), "more than 200 entries") || !strings.Contains(e.Error(), "name the signer exactly") {
@@ -146,7 +146,7 @@ func TestFloodInSomebodysName(t *testing.T) {
 	ca, forger := testlog.NewCA("fulcio"), testlog.NewCA("forger")
 	w := newWorld(t)
 	w.request.Trust.Sigstore = append(w.request.Trust.Sigstore, &authority{certificate: ca.Certificate})
-	w.request.Policy.Signers = append(w.request.Policy.Signers, identity(t, policy.Identity{Subject: bob, Issuer: issuer}))
+	w.flags.Signers = append(w.flags.Signers, identity(t, policy.Identity{Subject: bob, Issuer: issuer}))
 	digest := w.mod(plain).h1()
 	forged := forger.Issue(bob, issuer, testlog.Epoch())
 	for i := range 20 {
@@ -169,7 +169,7 @@ func TestFloodInSomebodysName(t *testing.T) {
 func TestFloodOverTheLimit(t *testing.T) {
 	const bob = "bob@example.com"
 	w := newWorld(t)
-	w.request.Policy.Signers = append(w.request.Policy.Signers, identity(t, policy.Identity{Subject: bob, Issuer: "https://accounts.example.com"}))
+	w.flags.Signers = append(w.flags.Signers, identity(t, policy.Identity{Subject: bob, Issuer: "https://accounts.example.com"}))
 	digest := w.mod(plain).h1()
 	body := testlog.NewCA("forger").Issue(bob, "https://accounts.example.com", testlog.Epoch()).Body(digest)
 	for i := range 2001 {

@@ -250,7 +250,7 @@ func TestCancelledAnywhere(t *testing.T) {
 				cancel()
 			}
 		})
-		s, err := snapshot.Take(ctx, w.request)
+		s, err := snapshot.Take(ctx, w.asked())
 		if s != nil || !errors.Is(err, context.Canceled) || ctx.Err() == nil {
 			t.Errorf("%s: %v, %v", path, s, err)
 		}
@@ -269,7 +269,7 @@ func TestCancelledAnywhere(t *testing.T) {
 				cancel()
 			}
 		}
-		if s, err := snapshot.Take(ctx, w.request); s != nil || !errors.Is(err, context.Canceled) {
+		if s, err := snapshot.Take(ctx, w.asked()); s != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("%q: %v, %v", phase, s, err)
 		}
 		w.left()

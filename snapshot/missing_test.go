@@ -59,7 +59,7 @@ func TestMissingModule(t *testing.T) {
 	}
 	// what the policy does not accept is missing too
 	w = newWorld(t)
-	w.request.Policy.Signers = nil
+	w.flags.Signers = nil
 	e = incomplete(t, w.fail(), true, corp, upper, plain)
 	if !strings.Contains(e.Error(), "not-allowed") || !strings.Contains(e.Hint, "--allow-missing") {
 		t.Errorf("%v, hint %q", e, e.Hint)
@@ -158,7 +158,7 @@ func TestLocalModule(t *testing.T) {
 	if r := w.enclave(); r.OK || r.Counts["local"] != 1 {
 		t.Errorf("ok %t, counts %v", r.OK, r.Counts)
 	}
-	w.request.Policy.AllowLocal = true
+	w.flags.AllowLocal = true
 	if r := w.enclave(); !r.OK || r.Counts["local"] != 1 {
 		t.Errorf("allowed: ok %t, counts %v", r.OK, r.Counts)
 	}

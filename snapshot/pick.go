@@ -9,6 +9,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/rekor"
 )
 
@@ -59,16 +60,17 @@ func (p *picker) offer(c *choice, e rekor.Entry) {
 		c.left.untrusted++ // the index named it without its shard
 		return
 	}
-	h, err := evidence.ParseHashedRekord(e.Body)
+	found := rekorV1(e)
+	claim, err := found.Claim()
 	switch {
 	case err != nil:
 		c.left.kinds++
-	case h.SHA256 != c.digest:
+	case !slices.Contains(claim.Digests(), evidence.SHA256(c.digest)):
 		c.left.foreign++
-	case p.named(h):
+	case p.named(claim):
 		// Rekor takes in any certificate, so what it says is verified first: else
 		// whoever likes could log any number of entries in the name of a signer.
-		if h.Certificate == nil || p.verifies(e, h) {
+		if claim.Certificate == nil || p.verifies(found, claim) {
 			c.named = append(c.named, e)
 		}
 	default:
@@ -114,30 +116,33 @@ func (c *choice) end() ([]rekor.Entry, leftOut, error) {
 }
 
 // named tells whether an entry claims to be by a signer that was named.
-func (p *picker) named(h *evidence.HashedRekord) bool {
-	if h.Certificate == nil {
-		_, ok := p.Policy.ByKey(h.Key)
-		return ok
+func (p *picker) named(c *evidence.Claim) bool {
+	if c.Certificate == nil {
+		return len(p.Policy.Names(policy.Principal{Key: c.Key})) > 0
 	}
 	if !p.Policy.NamesIdentities() {
 		return false
 	}
-	s, err := certificate.SummarizeCertificate(h.Certificate)
-	if err != nil {
-		return false
-	}
-	_, ok := p.Policy.ByCertificate(s)
-	return ok
+	s, err := certificate.SummarizeCertificate(c.Certificate)
+	return err == nil && len(p.Policy.Names(policy.Principal{Certificate: &s})) > 0
 }
 
 // verifies tells whether an entry would be accepted as evidence, but for the
 // policy.
-func (p *picker) verifies(e rekor.Entry, h *evidence.HashedRekord) bool {
-	_, err := p.verifier.Verify(&evidence.RekorV1{
+func (p *picker) verifies(e *evidence.Entry, c *evidence.Claim) bool {
+	_, err := p.verifier.Verify(e, c)
+	return err == nil
+}
+
+// rekorV1 is an entry as a server gave it, with the statement that the server
+// keeps for some.
+func rekorV1(e rekor.Entry) *evidence.Entry {
+	out := &evidence.Entry{
 		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime,
 		SET: e.SET, Inclusion: e.Inclusion, Checkpoint: e.Checkpoint,
-	}, h)
-	return err == nil
+	}
+	out.AddStatement(e.Attestation)
+	return out
 }
 
 // note records what was left out, for the summary and the manifest.
@@ -154,7 +159,7 @@ func (c *collector) note(w *wanted, l leftOut) {
 			say   bool
 		}{
 			{l.others, others, l.more},
-			{l.kinds, "of kinds other than hashedrekord", false},
+			{l.kinds, "of kinds that are not read, or whose statement the log does not keep", false},
 			{l.foreign, "over another digest, which the index should not have named", false},
 			{l.untrusted, "in a shard whose key is not trusted", false},
 		} {

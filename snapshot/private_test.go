@@ -63,7 +63,7 @@ func TestPrivateModules(t *testing.T) {
 			w.env[name] = "other.example.com,corp.example.com/*"
 			network := &tap{host: host, server: w.request.RekorURL}
 			w.request.RekorURL, w.request.Fetch, w.request.Parallel = "http://"+host, client(network), 1
-			w.request.Policy.Require = "any"
+			w.flags.Require = "any"
 			w.request.AllowMissing = public // it has no evidence then
 			s := w.take()
 			want := verify.Verified
@@ -126,7 +126,7 @@ func TestPublicRekor(t *testing.T) {
 func TestNoSumDB(t *testing.T) {
 	w := newWorld(t)
 	w.env["GOSUMDB"] = "off"
-	w.request.Policy.Require = "rekor"
+	w.flags.Require = "rekor"
 	s := w.take()
 	if asked := w.db.Requests(); len(asked) != 0 {
 		t.Errorf("the database was asked: %q", asked)

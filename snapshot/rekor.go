@@ -296,7 +296,9 @@ func (c *collector) buildShard(ctx context.Context, client *rekor.Client, shard 
 			return nil, fmt.Errorf("entry %d: its proof at tree size %d does not lead to the head at %d: %w", index, size, head.Size, err)
 		}
 		proofs = append(proofs, proof)
-		out.Entries = append(out.Entries, bundles.Entry{Index: index, Leaf: string(e.Body), LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET})
+		out.Entries = append(out.Entries, bundles.Entry{
+			Index: index, Leaf: string(e.Body), LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET, Envelope: rekorV1(e).Envelope,
+		})
 	}
 	slices.SortFunc(out.Entries, func(a, b bundles.Entry) int { return cmp.Compare(a.Index, b.Index) })
 	out.Proof, err = merkle.MergeProofs(head, proofs)

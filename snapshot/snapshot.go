@@ -42,7 +42,7 @@ type Request struct {
 
 	RekorURL string          // of a Rekor v1; "" is none
 	Trust    *trust.Material // for the self-check, whose checksum database should be SumDB()
-	Policy   policy.Policy   // for the self-check; its signers' entries are all kept
+	Policy   *policy.Policy  // for the self-check; its signers' entries are all kept
 	Others   int             // entries of other signers to keep for one digest
 
 	// AllowMissing seals what there is, even if modules lack evidence or the
@@ -165,6 +165,9 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	}
 	if r.Fetch == nil {
 		r.Fetch = fetch.New(fetch.Options{})
+	}
+	if r.Policy == nil {
+		r.Policy = &policy.Policy{}
 	}
 	c := &collector{Request: &r, env: env, summary: &Summary{Output: r.Output}}
 	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor} {

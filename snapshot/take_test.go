@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/snapshot"
 	"github.com/modseal/modseal/verify"
 )
@@ -74,7 +75,7 @@ func TestReproducible(t *testing.T) {
 // is the same.
 func TestLess(t *testing.T) {
 	w := newWorld(t)
-	w.request.Listings, w.request.RekorURL, w.request.Policy.Require = false, "", "sumdb"
+	w.request.Listings, w.request.RekorURL, w.flags.Require = false, "", "sumdb"
 	s := w.take()
 	if b := w.bundle(); len(s.Logs) != 1 || b.Manifest.Listings || len(b.Logs) != 1 || !w.enclave().OK {
 		t.Errorf("logs %+v, manifest %+v", s.Logs, b.Manifest)
@@ -92,7 +93,7 @@ func TestUnsealed(t *testing.T) {
 	w.take()
 	b := read(t, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
-		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: w.request.Policy,
+		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
 	})
 	if r != nil || !errors.Is(err, bundles.ErrUnsealed) {
 		t.Errorf("%v, %v; want ErrUnsealed", r, err)
@@ -124,7 +125,7 @@ func TestOutput(t *testing.T) {
 	w.request.Output = w.path("out/deps.modseal")
 	write(t, w.request.Output, "what was there before")
 	w.request.Trust = &verify.Material{}
-	if _, err := snapshot.Take(context.Background(), w.request); err == nil {
+	if _, err := snapshot.Take(context.Background(), w.asked()); err == nil {
 		t.Error("a snapshot of logs that nobody trusts")
 	}
 	w.left("deps.modseal")

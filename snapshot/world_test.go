@@ -44,6 +44,7 @@ type world struct {
 	phases []string // that ended
 
 	request snapshot.Request
+	flags   policy.Flags // of the request's policy
 }
 
 func newWorld(t testing.TB) *world {
@@ -71,15 +72,15 @@ func newWorld(t testing.TB) *world {
 	w.request = snapshot.Request{
 		Dir: w.path("project"), World: verify.World{Getenv: func(name string) string { return w.env[name] }}, NoDownload: true,
 		RekorURL: rekor.URL, Trust: w.material(), Listings: true, Created: time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC), Output: w.path("out/deps.modseal"),
-		Policy: policy.Policy{Require: policy.RequireAll, Signers: []policy.Signer{policy.KeySigner(private(t, w.alice).Public())}},
-		Seal:   func(d bundles.Digests) ([]byte, error) { return seal.ByKey(private(t, testlog.NewSigner("sealer")), d) },
-		Fetch:  client(nil),
+		Seal:  func(d bundles.Digests) ([]byte, error) { return seal.ByKey(private(t, testlog.NewSigner("sealer")), d) },
+		Fetch: client(nil),
 		Phase: func(p snapshot.Phase) {
 			if p.Done != "" {
 				w.phases = append(w.phases, p.Name)
 			}
 		},
 	}
+	w.flags = policy.Flags{Require: policy.RequireAll, Signers: []policy.Signer{policy.KeySigner(private(t, w.alice).Public())}}
 	return w
 }
 
@@ -140,9 +141,15 @@ func (w *world) material(shards ...int) *trust.Material {
 }
 
 // take takes the snapshot, which must succeed.
+// asked is the request, with the policy of the flags.
+func (w *world) asked() snapshot.Request {
+	w.request.Policy = policy.FromFlags(w.flags)
+	return w.request
+}
+
 func (w *world) take() *snapshot.Summary {
 	w.Helper()
-	s, err := snapshot.Take(context.Background(), w.request)
+	s, err := snapshot.Take(context.Background(), w.asked())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -153,7 +160,7 @@ func (w *world) take() *snapshot.Summary {
 // fail takes the snapshot, which must fail and leave nothing behind.
 func (w *world) fail() error {
 	w.Helper()
-	s, err := snapshot.Take(context.Background(), w.request)
+	s, err := snapshot.Take(context.Background(), w.asked())
 	if err == nil || s != nil {
 		w.Fatalf("%+v, %v; want an error alone", s, err)
 	}
@@ -181,7 +188,7 @@ func (w *world) enclave() *verify.Report {
 	w.Helper()
 	b := read(w, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
-		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: w.request.Policy,
+		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
 		Seals: seal.Trusted{Keys: []*keys.Public{private(w, testlog.NewSigner("sealer")).Public()}},
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func identity(w *world, id policy.Identity) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.request.Policy.Signers = []verify.Signer{s}
+	w.flags.Signers = []verify.Signer{s}
 }
 
 // by has everything attested by a signer.
@@ -76,12 +76,12 @@ func TestCertificates(t *testing.T) {
 		{"no longer valid when it was logged", issued(ca.Issue(bob, issuer, testlog.Epoch().Add(-time.Hour))), invalid, ""},
 		{"not yet valid when it was logged", issued(ca.Issue(bob, issuer, testlog.Epoch().Add(time.Hour))), invalid, ""},
 		{"policy without identities", func(w *world) {
-			w.request.Policy.Signers = []verify.Signer{policy.KeySigner(public(w, testlog.NewSigner("alice")))}
+			w.flags.Signers = []verify.Signer{policy.KeySigner(public(w, testlog.NewSigner("alice")))}
 		}, notAllowed, "the policy names no identity"},
 		{"policy with the certificate's bare key", func(w *world) {
-			w.request.Policy.Signers = []verify.Signer{policy.KeySigner(public(w, ca.Issue(bob, issuer, testlog.Epoch())))}
+			w.flags.Signers = []verify.Signer{policy.KeySigner(public(w, ca.Issue(bob, issuer, testlog.Epoch())))}
 		}, notAllowed, "the policy names no identity"},
-		{"policy without signers", func(w *world) { w.request.Policy.Signers = nil }, notAllowed, "the policy names no identity"},
+		{"policy without signers", func(w *world) { w.flags.Signers = nil }, notAllowed, "the policy names no identity"},
 		{"authority not trusted", func(w *world) { w.request.Trust.Sigstore = w.request.Trust.Sigstore[:1] }, invalid, ""},
 		{"expression that matches all", named(policy.Identity{SubjectRegexp: "bob@.*", IssuerRegexp: "https://.*"}), verified, ""},
 		{"expression that matches a part", named(policy.Identity{SubjectRegexp: "bob@example", Issuer: issuer}), notAllowed, unnamed},

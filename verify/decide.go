@@ -11,61 +11,90 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/modhash"
+	"github.com/modseal/modseal/internal/policy"
 )
 
-// refuse is the verdict on content for which the evidence is not enough: the
-// worst that can be said of the evidence there is.
-func (j *judgement) refuse(p *proof) {
-	var zip [32]byte
-	if j.zip != nil {
-		zip = *j.zip
+// conclude turns what the policy says into a verdict, unless it is that the
+// evidence is enough. That a signer who counts vouched for other content is a
+// mismatch, which no policy exempts.
+func (j *judgement) conclude(p *proof, d policy.Decision) bool {
+	if d.Outcome == policy.Allowed {
+		return true
 	}
-	var elsewhere []*EvidenceReport
-	if j.listing != nil {
-		elsewhere = j.index.claimedElsewhere(j.v, zip, p.h1)
-		p.seen = append(p.seen, elsewhere...)
-		j.publish(p)
+	if j.listing != nil && j.vouchedElsewhere(p) {
+		return false
 	}
-	slices.SortStableFunc(elsewhere, func(a, b *EvidenceReport) int { return strings.Compare(a.Of, b.Of) }) // listing before zip
-	for _, e := range elsewhere {
-		if e.Accepted {
-			if e.Of == "zip" && j.zip == nil {
-				j.verdict(NotOnDisk, fmt.Sprintf("only its zip is attested, and that is not in %s\nsigned:  %s   (zip by %s, %s, entry %d)", j.places.String(), e.Digest, e.Signer, e.Log, e.Index),
-					"carry the zip over too, or have the listing attested (modseal attest does both)")
-				return
-			}
-			if e.Of == "listing" {
-				j.want = e.sum
-			}
-			j.verdict(Mismatch, fmt.Sprintf("content differs from what was signed\non disk: sha256:%x   (listing of %s)\nsigned:  %s   (%s by %s, %s, entry %d)",
-				p.h1[:], j.contentFile(), e.Digest, e.Of, e.Signer, e.Log, e.Index), hintRefetch)
-			return
+	if d.Outcome == policy.Exempt {
+		if j.checkGoSum(); j.report.Status == Unchecked {
+			j.verdict(Exempt, d.Reason, "")
 		}
+		return false
 	}
-	if p.zip && !p.signed {
-		j.verdict(Mismatch, fmt.Sprintf("the unpacked tree is not the content of the zip, which is attested\ntree: %s   (%s)\nzip:  %s   (%s)",
-			p.h1, j.at.tree, j.zipListing.H1(), j.at.zip), hintRefetch)
-		j.report.setDifferences(modhash.Diff(j.zipListing, j.listing))
-		return
+	j.refuse(p.pieces, d)
+	return false
+}
+
+// vouchedElsewhere looks for entries that count and that are over other content
+// which the snapshot took for this module's.
+func (j *judgement) vouchedElsewhere(p *proof) bool {
+	var zip evidence.Digest
+	if j.zip != nil {
+		zip = evidence.SHA256(*j.zip)
 	}
-	if len(p.seen) == 0 {
+	elsewhere := j.index.claimedElsewhere(j.v, zip, evidence.SHA256(p.h1))
+	j.decide(policy.Subject{Module: j.v}, elsewhere)
+	p.pieces = append(p.pieces, elsewhere...)
+	slices.SortStableFunc(elsewhere, func(a, b *piece) int { return strings.Compare(a.Of, b.Of) }) // listing before zip
+	for _, e := range elsewhere {
+		if !e.Accepted {
+			continue
+		}
+		if e.Of == policy.OfZip && j.zip == nil {
+			j.verdict(NotOnDisk, fmt.Sprintf("only its zip is attested, and that is not in %s\nsigned:  %s   (zip by %s, %s, entry %d)", j.places.String(), e.Digest, e.Signer, e.Log, e.Index),
+				"carry the zip over too, or have the listing attested (modseal attest does both)")
+			return true
+		}
+		if e.Of == policy.OfListing {
+			if sum, err := bundles.ParseHex(e.digest.Hex); err == nil {
+				j.want = sum
+			}
+		}
+		j.verdict(Mismatch, fmt.Sprintf("content differs from what was signed\non disk: sha256:%x   (listing of %s)\nsigned:  %s   (%s by %s, %s, entry %d)",
+			p.h1[:], j.contentFile(), e.Digest, e.Of, e.Signer, e.Log, e.Index), hintRefetch)
+		return true
+	}
+	return false
+}
+
+// refuse is the verdict on what the policy denies: the worst that can be said of
+// the evidence there is.
+func (j *judgement) refuse(pieces []*piece, d policy.Decision) {
+	if len(pieces) == 0 {
 		j.verdict(NotLogged, "the bundle has no evidence for it", "take a new snapshot of this project, or have the module attested (modseal attest)")
 		return
 	}
-	for _, status := range []Status{Invalid, NotAllowed} {
-		for _, e := range p.seen {
-			if !e.Accepted && e.status == status {
-				j.verdict(status, e.Why, e.hint)
-				return
-			}
+	first := func(is func(*piece) bool) *piece {
+		if i := slices.IndexFunc(pieces, is); i >= 0 {
+			return pieces[i]
 		}
+		return nil
 	}
-	have := "a checksum-database record"
-	if p.signed {
-		have = "a trusted signer's entry"
+	if e := first(func(e *piece) bool { return e.status == Invalid }); e != nil {
+		j.verdict(Invalid, e.Why, e.hint)
+		return
 	}
-	j.verdict(NotAllowed, fmt.Sprintf("it has %s; the policy requires %s", have, j.policy.Require.Needs()), "")
+	if e := first(func(e *piece) bool { return e.untrusted }); e != nil {
+		j.verdict(NotAllowed, e.Why, e.hint)
+		return
+	}
+	weighed := first(func(e *piece) bool { return e.status == Verified && e.Of != policy.OfRecord && !e.Accepted })
+	if e := first(func(e *piece) bool { return e.status == NotAllowed }); e != nil && weighed == nil {
+		j.verdict(NotAllowed, e.Why, e.hint)
+		return
+	}
+	j.verdict(NotAllowed, d.Reason, d.Hint)
 }
 
 // checkZipBeside judges the zip that lies beside an unpacked tree. No build reads
@@ -111,7 +140,7 @@ func (j *judgement) checkGoMod(p *proof) error {
 			return nil
 		}
 	}
-	if p.record {
+	if len(p.goMods) > 0 {
 		return nil
 	}
 	want := j.goModOf(j.listing)
@@ -164,33 +193,34 @@ func (j *judgement) judgeGoModOnly() error {
 	if err != nil || j.report.Status != Unchecked {
 		return err
 	}
-	p := &proof{}
-	for _, r := range j.index.recorded(j.v) {
-		p.seen = append(p.seen, r.EvidenceReport)
-		if p.record = p.record || r.Accepted; r.Accepted && got != r.GoMod {
+	p := &proof{pieces: j.index.recorded(j.v)}
+	for _, r := range p.pieces {
+		if r.status == Verified && got != r.record.GoMod {
 			j.publish(p)
-			j.goModDiffers(got, r.GoMod, fmt.Sprintf("%s, record %d", r.Log, r.Index))
+			j.goModDiffers(got, r.record.GoMod, fmt.Sprintf("%s, record %d", r.Log, r.Index))
 			return nil
 		}
 	}
-	if l := j.goMods[j.v]; l != nil {
+	l := j.goMods[j.v]
+	if l != nil {
 		p.h1 = l.H1()
-		for _, e := range j.index.signed(p.h1, "listing") {
-			p.seen, p.signed = append(p.seen, e), p.signed || e.Accepted
+		p.pieces = append(p.pieces, j.index.signed(evidence.SHA256(p.h1), policy.OfListing, j.v)...)
+	}
+	d := j.decide(policy.Subject{Module: j.v}, p.pieces)
+	j.conclusion(p, d)
+	for _, e := range p.pieces {
+		if !e.Accepted || e.Of == policy.OfRecord {
+			continue
 		}
-		if want := j.goModOf(l); p.signed && got != want {
-			j.publish(p)
+		if want := j.goModOf(l); got != want {
 			j.goModDiffers(got, want, "the go.mod in the signed listing")
 			return nil
 		}
 	}
-	j.publish(p)
-	if !j.policy.Require.Met(p.record, p.signed) {
-		j.refuse(p)
-		return nil
-	}
-	if j.checkGoSum(); j.report.Status == Unchecked {
-		j.verdict(Verified, "", "")
+	if j.conclude(p, d) {
+		if j.checkGoSum(); j.report.Status == Unchecked {
+			j.verdict(Verified, "", "")
+		}
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // recordless leaves all records out of the bundle, so that Rekor's evidence has
 // to do alone.
 func recordless(w *world) {
-	w.request.Policy.Require = policy.RequireRekor
+	w.flags.Require = policy.RequireRekor
 	for _, m := range w.mods {
 		w.drop(m.Path, "record")
 	}

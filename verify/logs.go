@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/merkle"
 )
@@ -14,10 +15,10 @@ import (
 // if err is nil.
 type provenLog struct {
 	*bundles.Log
-	id     [32]byte // Rekor: the log ID
-	tree   merkle.Tree
-	proven *merkle.Proven
-	err    error
+	tree      merkle.Tree
+	proven    *merkle.Proven
+	witnesses []string // of the policy's, who cosigned the checkpoint
+	err       error
 }
 
 // untrusted tells whether the enclave has no key for the log, rather than the
@@ -26,11 +27,14 @@ func (l *provenLog) untrusted() bool { return errors.Is(l.err, trust.ErrUntruste
 
 // proveLogs is step 4: checkpoint signature by a trusted key, then the
 // multiproof from every leaf to the signed root.
-func proveLogs(b *bundles.Bundle, m *trust.Material) []provenLog {
+func proveLogs(b *bundles.Bundle, m *trust.Material, witnesses []trust.Witness) []provenLog {
 	logs := make([]provenLog, len(b.Logs))
 	for i := range b.Logs {
-		logs[i].Log = &b.Logs[i]
-		logs[i].err = logs[i].prove(m)
+		l := &logs[i]
+		l.Log = &b.Logs[i]
+		if l.err = l.prove(m); l.err == nil {
+			l.witnesses = trust.Cosigned(l.Checkpoint, witnesses)
+		}
 	}
 	return logs
 }
@@ -52,13 +56,16 @@ func (l *provenLog) openCheckpoint(m *trust.Material) (*trust.Checkpoint, error)
 	switch l.Kind {
 	case bundles.SumDB:
 		return m.OpenSumDB(l.Name, l.Checkpoint)
-	case bundles.RekorV1:
+	case bundles.RekorV1, bundles.RekorV2:
 		id, err := bundles.ParseHex(l.LogID)
 		if err != nil {
 			return nil, err
 		}
-		l.id = id
-		head, err := m.OpenRekorV1(id, l.Checkpoint)
+		open := m.OpenRekorV1
+		if l.Kind == bundles.RekorV2 {
+			open = m.OpenRekorV2
+		}
+		head, err := open(id, l.Checkpoint)
 		if err != nil {
 			return nil, err
 		}
@@ -70,12 +77,42 @@ func (l *provenLog) openCheckpoint(m *trust.Material) (*trust.Checkpoint, error)
 	return nil, fmt.Errorf("log kind %q", l.Kind) // not reached: the manifest was checked
 }
 
+// refusal says why nothing that this log holds counts; "" if it does.
+func (l *provenLog) refusal() (string, Status) {
+	switch {
+	case l.err == nil:
+		return "", Verified
+	case l.untrusted():
+		return fmt.Sprintf("log %q is not trusted here", l.Name), NotAllowed
+	}
+	return fmt.Sprintf("log %q does not verify: %v", l.Name, l.err), Invalid
+}
+
+// hint says what would make the log count.
+func (l *provenLog) hint() string {
+	switch {
+	case !l.untrusted():
+		return ""
+	case l.Kind == bundles.SumDB:
+		return "if you trust this checksum database, name it with --sumdb"
+	case l.Kind == bundles.RekorV2:
+		return "if you trust this log, give --trusted-root with its key and URL"
+	}
+	return "if you trust this log, give its key with --rekor-public-key, or --trusted-root"
+}
+
+// policyLog is the log as a policy tells logs apart: a shard of Rekor by its
+// checkpoint's origin, whatever tree size it is proven at.
+func (l *provenLog) policyLog() policy.Log {
+	return policy.Log{Kind: string(l.Kind), Name: l.Name, ID: l.LogID}
+}
+
 func (l *provenLog) report() LogReport {
 	r := LogReport{Kind: string(l.Kind), Name: l.Name, LogID: l.LogID, Entries: len(l.Entries), Proven: l.err == nil}
 	if l.err != nil {
 		r.Problem = l.err.Error()
 		return r
 	}
-	r.Size, r.Root = l.tree.Size, fmt.Sprintf("%x", l.tree.Root[:])
+	r.Size, r.Root, r.Witnesses = l.tree.Size, fmt.Sprintf("%x", l.tree.Root[:]), l.witnesses
 	return r
 }

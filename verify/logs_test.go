@@ -54,7 +54,7 @@ func tellLogs(t *testing.T, lies []logLie) {
 				}
 			}
 			for require, want := range l.byPolicy() {
-				w.request.Policy.Require = require
+				w.flags.Require = require
 				r := w.check()
 				lie{want: all(want), says: l.says}.judge(t, r)
 				for _, log := range r.Logs {

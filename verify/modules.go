@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
 	"github.com/modseal/modseal/internal/policy"
@@ -16,12 +19,14 @@ import (
 // moduleCheck is step 6: it hashes what the build would read of a module and
 // compares that with the evidence.
 type moduleCheck struct {
-	policy *policy.Policy
-	places places
-	hasher *modhash.Hasher
-	index  *index
-	strict bool                                // hash the content of zips whose unpacked tree is there too
-	goMods map[module.Version]*modhash.Listing // of modules of which only go.mod is read
+	policy  *policy.Policy
+	now     time.Time                 // of judging
+	explain func(module.Version) bool // whether to report how the policy decided
+	places  places
+	hasher  *modhash.Hasher
+	index   *index
+	strict  bool                                // hash the content of zips whose unpacked tree is there too
+	goMods  map[module.Version]*modhash.Listing // of modules of which only go.mod is read
 }
 
 // judgement is one module under way.
@@ -121,13 +126,13 @@ func (j *judgement) judge(ctx context.Context) error {
 		j.verdict(NotOnDisk, "neither its zip nor its unpacked tree is in "+j.places.String(), "fetch it with go mod download where the network is, and carry it over")
 		return nil
 	}
-	proof, err := j.prove(ctx)
-	if err != nil || j.report.Status != Unchecked {
-		return err
-	}
-	if !j.policy.Require.Met(proof.record, proof.signed) {
-		j.refuse(proof)
+	proof := j.gather()
+	if j.report.Status != Unchecked {
 		return nil
+	}
+	proven, err := j.prove(ctx, proof)
+	if err != nil || !proven {
+		return err
 	}
 	if err := j.checkZipBeside(ctx, proof); err != nil || j.report.Status != Unchecked {
 		return err
@@ -183,64 +188,109 @@ func (j *judgement) readZip(ctx context.Context) error {
 	return nil
 }
 
-// proof is what the evidence proves of the content.
+// proof is what there is to prove the content with.
 type proof struct {
 	h1     modhash.H1
-	record bool              // trusted checksum databases recorded h1, and no other
-	goMods []modhash.H1      // what was recorded for go.mod
-	signed bool              // a trusted signer logged h1, or the digest of a zip whose content has h1
-	zip    bool              // a trusted signer logged the digest of the zip
-	seen   []*EvidenceReport // all evidence that speaks of the module
+	goMods []modhash.H1 // what trusted checksum databases recorded for go.mod
+	pieces []*piece     // all evidence that speaks of the content
+	zips   []*piece     // those over the zip's bytes and not over the listing
 }
 
-// prove finds what is proven of the content's h1. A trusted record of another
-// h1 ends it with a mismatch, whatever else there is.
-func (j *judgement) prove(ctx context.Context) (*proof, error) {
-	p := &proof{h1: j.listing.H1()}
-	for _, r := range j.index.recorded(j.v) {
-		p.seen = append(p.seen, r.EvidenceReport)
+// gather finds the evidence for the content's h1. A trusted record of another h1
+// ends it with a mismatch, whatever else there is.
+func (j *judgement) gather() *proof {
+	p := &proof{h1: j.listing.H1(), pieces: j.index.recorded(j.v)}
+	for _, r := range p.pieces {
 		switch {
-		case !r.Accepted:
-		case r.H1 != p.h1:
-			j.differs(r.H1, fmt.Sprintf("%s, record %d", r.Log, r.Index))
+		case r.status != Verified:
+		case r.record.H1 != p.h1:
+			r.status = Mismatch
+			j.differs(r.record.H1, fmt.Sprintf("%s, record %d", r.Log, r.Index))
 		default:
-			p.record, p.goMods = true, append(p.goMods, r.GoMod)
+			p.goMods = append(p.goMods, r.record.GoMod)
 		}
 	}
-	if j.report.Status != Unchecked {
-		j.publish(p)
-		return p, nil
-	}
-	for _, e := range j.index.signed(p.h1, "listing") {
-		p.seen = append(p.seen, e)
-		p.signed = p.signed || e.Accepted
-	}
-	if j.zip == nil {
-		j.publish(p)
-		return p, nil
-	}
-	for _, e := range j.index.signed(*j.zip, "zip") {
-		p.seen = append(p.seen, e)
-		p.zip = p.zip || e.Accepted
-	}
-	if p.zip && !p.signed {
-		// The signer vouched for the zip's bytes; what the compiler reads is
-		// proven by them only if it is the zip's content.
-		if j.zipListing == nil {
-			if err := j.readZip(ctx); err != nil {
-				return p, err
+	listing := evidence.SHA256(p.h1)
+	p.pieces = append(p.pieces, j.index.signed(listing, policy.OfListing, j.v)...)
+	if j.zip != nil {
+		for _, e := range j.index.signed(evidence.SHA256(*j.zip), policy.OfZip, j.v) {
+			if !slices.ContainsFunc(p.pieces, e.same) { // a statement over both
+				p.pieces, p.zips = append(p.pieces, e), append(p.zips, e)
 			}
 		}
-		p.signed = j.zipListing.H1() == p.h1
 	}
 	j.publish(p)
-	return p, nil
+	return p
+}
+
+func (p *piece) same(q *piece) bool { return p.Log == q.Log && p.Index == q.Index }
+
+// decide asks the policy about pieces of evidence, and notes on each whether it
+// counted. Those that don't verify are not shown to it.
+func (c *moduleCheck) decide(s policy.Subject, pieces []*piece) policy.Decision {
+	var shown []*piece
+	var evidence []policy.Evidence
+	for _, p := range pieces {
+		if p.status == Verified {
+			shown, evidence = append(shown, p), append(evidence, p.evidence)
+		}
+	}
+	d := c.policy.Decide(s, c.now, evidence)
+	for i, p := range shown {
+		p.Accepted, p.Why = d.Counted[i], d.Why[i]
+	}
+	return d
+}
+
+// prove asks the policy whether the evidence is enough. A signature over the
+// zip's bytes vouches for what the compiler reads only if that is the zip's
+// content, which is compared unless signatures over the listing are enough.
+func (j *judgement) prove(ctx context.Context, p *proof) (bool, error) {
+	subject := policy.Subject{Module: j.v}
+	d := j.decide(subject, p.pieces)
+	defer func() { j.conclusion(p, d) }()
+	if d.Outcome != policy.Allowed || j.at.tree == "" || !slices.ContainsFunc(p.zips, (*piece).counts) {
+		return j.conclude(p, d), nil
+	}
+	others := slices.DeleteFunc(slices.Clone(p.pieces), func(e *piece) bool { return slices.Contains(p.zips, e) })
+	without := j.decide(subject, others)
+	enough := without.Outcome == policy.Allowed
+	if !enough || !slices.ContainsFunc(others, func(e *piece) bool { return e.counts() && e.Of != policy.OfRecord }) {
+		if err := j.readZip(ctx); err != nil {
+			return false, err
+		}
+		if j.zipListing.H1() != p.h1 {
+			for _, e := range p.zips {
+				e.Accepted, e.Why = false, "the content of the zip is not that of the unpacked tree"
+			}
+			d = without
+			if !enough {
+				j.verdict(Mismatch, fmt.Sprintf("the unpacked tree is not the content of the zip, which is attested\ntree: %s   (%s)\nzip:  %s   (%s)",
+					p.h1, j.at.tree, j.zipListing.H1(), j.at.zip), hintRefetch)
+				j.report.setDifferences(modhash.Diff(j.zipListing, j.listing))
+			}
+			return enough, nil // what is beside the tree is judged by checkZipBeside
+		}
+	}
+	d = j.decide(subject, p.pieces)
+	return true, nil
+}
+
+func (p *piece) counts() bool { return p.Accepted }
+
+// conclusion puts into the report what the policy said, and of what.
+func (j *judgement) conclusion(p *proof, d policy.Decision) {
+	j.report.Rule = d.Rule
+	if j.explain != nil && j.explain(j.v) {
+		j.report.Explain = d.Explain
+	}
+	j.publish(p)
 }
 
 func (j *judgement) publish(p *proof) {
 	j.report.Evidence = nil
-	for _, e := range p.seen {
-		j.report.Evidence = append(j.report.Evidence, *e)
+	for _, e := range p.pieces {
+		j.report.Evidence = append(j.report.Evidence, e.EvidenceReport)
 	}
 }
 

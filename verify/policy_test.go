@@ -29,7 +29,7 @@ func TestRequirements(t *testing.T) {
 			w.drop(m.Path, c.kinds...)
 		}
 		for require, want := range c.want {
-			w.request.Policy.Require = require
+			w.flags.Require = require
 			r := w.check()
 			says := map[verify.Status]string{verify.NotAllowed: "the policy requires " + require.Needs(), verify.NotLogged: "no evidence"}[want]
 			lie{want: all(want), says: says}.judge(t, r)
@@ -46,7 +46,7 @@ func TestZeroValues(t *testing.T) {
 		t.Errorf("zero request: %v, %v", r, err)
 	}
 	w := newWorld(t)
-	w.request.Policy = verify.Policy{}
+	w.flags = policy.Flags{}
 	lie{want: all(verify.NotAllowed), says: "the policy"}.judge(t, w.check())
 
 	w = newWorld(t)
@@ -86,12 +86,12 @@ func TestSigners(t *testing.T) {
 		{"another and alice", []verify.Signer{mallory, alice}, verify.Verified},
 	} {
 		w := newWorld(t)
-		w.request.Policy.Signers = c.signers
+		w.flags.Signers = c.signers
 		for _, require := range []policy.Require{policy.RequireRekor, policy.RequireAll} {
-			w.request.Policy.Require = require
+			w.flags.Require = require
 			lie{want: all(c.want)}.judge(t, w.check())
 		}
-		w.request.Policy.Require = policy.RequireAny // by the record
+		w.flags.Require = policy.RequireAny // by the record
 		lie{want: all(verify.Verified)}.judge(t, w.check())
 		if t.Failed() {
 			t.Fatalf("signers: %s", c.name)

@@ -50,7 +50,7 @@ func TestLocalModules(t *testing.T) {
 			for _, allow := range []bool{true, false} {
 				w := newWorld(t)
 				w.replace("replace example.com/plain => " + c.prepare(w))
-				w.request.Policy.AllowLocal = allow
+				w.flags.AllowLocal = allow
 				r := w.check()
 				m := moduleIn(t, r, plain)
 				want := allow && c.inTree

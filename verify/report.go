@@ -54,8 +54,11 @@ type LogReport struct {
 	Entries int    `json:"entries"`
 	Size    uint64 `json:"size,omitempty"` // of the proven tree
 	Root    string `json:"root,omitempty"` // of the proven tree, hex
-	Proven  bool   `json:"proven"`         // signed by a trusted key, and all entries lead to its root
-	Problem string `json:"problem,omitempty"`
+	// Witnesses are those of the policy who cosigned the checkpoint. Rekor v1 and
+	// checksum databases have none.
+	Witnesses []string `json:"witnesses,omitempty"`
+	Proven    bool     `json:"proven"` // signed by a trusted key, and all entries lead to its root
+	Problem   string   `json:"problem,omitempty"`
 }
 
 // ModuleReport is the verdict on one module.
@@ -68,8 +71,10 @@ type ModuleReport struct {
 	OK        bool   `json:"ok"` // whether the status lets the build go on
 	GoModOnly bool   `json:"goModOnly,omitempty"`
 
-	Reason      string           `json:"reason,omitempty"` // why, unless verified
-	Hint        string           `json:"hint,omitempty"`   // what to do
+	Reason      string           `json:"reason,omitempty"`  // why, unless verified
+	Hint        string           `json:"hint,omitempty"`    // what to do
+	Rule        string           `json:"rule,omitempty"`    // of the policy that decided
+	Explain     []string         `json:"explain,omitempty"` // how, if that was asked for
 	OnDisk      []Content        `json:"onDisk,omitempty"`
 	Evidence    []EvidenceReport `json:"evidence,omitempty"`
 	Differences []Difference     `json:"differences,omitempty"` // files that differ from the proven listing
@@ -85,17 +90,17 @@ type Content struct {
 
 // EvidenceReport is one entry that speaks of the module.
 type EvidenceReport struct {
-	Log      string    `json:"log"`   // its name
-	Index    uint64    `json:"index"` // in the log; Rekor: over all shards
-	Of       string    `json:"of"`    // record, zip or listing
-	Digest   string    `json:"digest"`
-	Signer   string    `json:"signer,omitempty"` // as the policy names it, or as the entry does
-	Time     time.Time `json:"time,omitzero"`    // when the log says that it was logged
-	Accepted bool      `json:"accepted"`
-	Why      string    `json:"why,omitempty"` // not accepted
-	sum      [32]byte  // Digest, of a signed entry
-	status   Status    // what a refusal makes of the module
-	hint     string    // what would make it count
+	Log   string `json:"log"`   // its name
+	Index uint64 `json:"index"` // in the log; of Rekor v1 over all shards
+	// Of is what was logged: record, of a checksum database; or what was signed:
+	// zip, listing, statement, signature (over an artifact), or other content.
+	Of            string    `json:"of"`
+	PredicateType string    `json:"predicateType,omitempty"` // of a statement
+	Digest        string    `json:"digest"`
+	Signer        string    `json:"signer,omitempty"` // as the policy names it, or as the entry does
+	Time          time.Time `json:"time,omitzero"`    // when it provably was logged
+	Accepted      bool      `json:"accepted"`         // it counted for what the policy asks
+	Why           string    `json:"why,omitempty"`    // not accepted
 }
 
 // Difference is a file that is not as the listing has it.

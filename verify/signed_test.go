@@ -166,7 +166,7 @@ func TestSignedOtherContent(t *testing.T) {
 		}, statuses{plain: verify.Verified}, ""},
 	})
 	t.Run("where a record is enough", func(t *testing.T) {
-		tell(t, func(w *world) { w.request.Policy.Require = policy.RequireAny }, []lie{
+		tell(t, func(w *world) { w.flags.Require = policy.RequireAny }, []lie{
 			{"by a named signer", other(alice, h1), statuses{plain: verify.Verified}, ""},
 		})
 	})

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/module"
 
@@ -58,7 +59,12 @@ type Request struct {
 	Seals               bundles.SealVerifier // who may seal bundles
 	InsecureIgnoreSeals bool                 // accept a bundle that nobody trusted sealed
 	Trust               *Material            // whose logs and certificates count
-	Policy              Policy
+	Policy              *Policy              // what modules and artifacts must have; nil accepts nothing
+	Now                 time.Time            // the moment of judging; zero: no window in time and no exemption holds
+
+	// Explain tells of which modules the report is to say how the policy decided;
+	// nil is of none.
+	Explain func(m module.Version) bool
 
 	// OwnManifest believes the bundle's manifest about zips even if nobody sealed
 	// it: for the self-check of whoever has just made it of this very module cache.
@@ -84,6 +90,9 @@ var ErrNothing = errors.New("the project needs no modules: there is nothing to v
 // checked, or the bundle can't be trusted (then it matches bundles.ErrUnsealed,
 // ErrDamaged or ErrVersion). Whether modules passed is for Report.OK to say.
 func Check(ctx context.Context, r Request) (*Report, error) {
+	if r.Policy == nil {
+		r.Policy = &Policy{}
+	}
 	e, err := readEnclave(r)
 	if err != nil {
 		return nil, err
@@ -95,12 +104,16 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := proveLogs(b, r.Trust)
-	signers, err := newSignerCheck(&r.Policy, r.Trust)
+	witnesses, err := parseWitnesses(r.Policy)
 	if err != nil {
 		return nil, err
 	}
-	check := &moduleCheck{policy: &r.Policy, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: indexEntries(b, logs, signers)}
+	logs := proveLogs(b, r.Trust, witnesses)
+	signers, err := newSignerCheck(r.Policy, r.Trust)
+	if err != nil {
+		return nil, err
+	}
+	check := &moduleCheck{policy: r.Policy, now: r.Now, explain: r.Explain, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: indexEntries(b, logs, signers)}
 	check.hasher = modhash.New(modhash.Options{Workers: r.Workers, Progress: func(n int64) { r.progress(Progress{Bytes: n}) }})
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err
@@ -113,6 +126,18 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 		return nil, err
 	}
 	return r.report(b, e, logs, modules)
+}
+
+func parseWitnesses(p *policy.Policy) ([]trust.Witness, error) {
+	var out []trust.Witness
+	for _, w := range p.Witnesses {
+		parsed, err := trust.ParseWitness(w.Name, w.VKey)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, parsed)
+	}
+	return out, nil
 }
 
 func (r *Request) progress(p Progress) {

@@ -71,6 +71,7 @@ type world struct {
 	file     func(data []byte) []byte // changes the bundle file
 
 	request verify.Request
+	flags   policy.Flags // of the request's policy
 }
 
 func newWorld(t testing.TB) *world {
@@ -94,10 +95,8 @@ func newWorld(t testing.TB) *world {
 		World: verify.World{Getenv: func(name string) string { return w.env[name] }},
 		Seals: seal.Trusted{Keys: []*keys.Public{public(t, w.sealers[0])}},
 		Trust: w.material(),
-		Policy: verify.Policy{
-			Require: policy.RequireAll, Signers: []verify.Signer{policy.KeySigner(public(t, w.alice))},
-		},
 	}
+	w.flags = policy.Flags{Require: policy.RequireAll, Signers: []verify.Signer{policy.KeySigner(public(t, w.alice))}}
 	return w
 }
 
@@ -297,6 +296,7 @@ func (w *world) try(ctx context.Context) (*verify.Report, error) {
 		b := w.bundle()
 		w.request.Bundle, w.request.BundleSize = bytes.NewReader(b), int64(len(b))
 	}
+	w.request.Policy = policy.FromFlags(w.flags)
 	return verify.Check(ctx, w.request)
 }
 

@@ -15,12 +15,12 @@ const ourModule = "github.com/modseal/modseal/"
 // listed may import none.
 var arrows = map[string]string{
 	"cmd/modseal":       "internal/cli",
-	"internal/cli":      "snapshot verify bundles internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust",
+	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust",
 	"snapshot":          "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":            "bundles merkle internal/evidence internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust",
 	"bundles":           "merkle internal/limit",
 	"internal/attest":   "internal/evidence internal/keys internal/modhash internal/rekor internal/trust",
-	"internal/evidence": "merkle internal/keys internal/modhash",
+	"internal/evidence": "bundles merkle internal/keys internal/modhash",
 	"internal/policy":   "internal/keys",
 	"internal/rekor":    "merkle internal/fetch",
 	"internal/report":   "verify",

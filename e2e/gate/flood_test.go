@@ -185,7 +185,7 @@ func TestOtherKinds(t *testing.T) {
 	}
 	s.attest("signer")
 	s.eventually(func() bool { return len(s.search(s.zipDigest(module), nil)) == 2 })
-	s.says(s.snapshot(0, signedBy("signer")...).stderr, module+": entries left out: 1 of kinds other than hashedrekord")
+	s.says(s.snapshot(0, signedBy("signer")...).stderr, module+": entries left out: 1 of kinds that are not read")
 	s.allVerified(s.verify(0, signedBy("signer")...))
 	if d := s.inspect().Manifest.Modules[0]; len(d.Entries) != 2 || d.LeftOut != 1 {
 		t.Errorf("the manifest has %+v", d)

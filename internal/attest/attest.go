@@ -133,21 +133,21 @@ func (a *Attester) create(ctx context.Context, digest [32]byte) (*rekor.Entry, b
 // verify makes the Sigstore bundle of an entry and verifies it, so that nothing
 // is handed out that an enclave would refuse.
 func (a *Attester) verify(e *rekor.Entry, digest [32]byte) ([]byte, error) {
-	h, err := evidence.ParseHashedRekord(e.Body)
+	entry := &evidence.Entry{
+		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime,
+		SET: e.SET, Inclusion: e.Inclusion, Checkpoint: e.Checkpoint,
+	}
+	claim, err := entry.Claim()
 	if err != nil {
 		return nil, err
 	}
-	if h.SHA256 != digest || h.Certificate != nil || h.Key.Fingerprint() != a.key.Public().Fingerprint() {
+	if claim.Digest != evidence.SHA256(digest) || claim.Certificate != nil || claim.Key.Fingerprint() != a.key.Public().Fingerprint() {
 		return nil, errors.New("the log's entry is not what was asked of it")
 	}
 	if _, err := a.trust.OpenRekorV1(e.LogID, e.Checkpoint); err != nil {
 		return nil, err
 	}
-	entry := &evidence.RekorV1{
-		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime,
-		SET: e.SET, Inclusion: e.Inclusion, Checkpoint: e.Checkpoint,
-	}
-	if _, err := a.verifier.Verify(entry, h); err != nil {
+	if _, err := a.verifier.Verify(entry, claim); err != nil {
 		return nil, err
 	}
 	return entry.MarshalSigstore()

@@ -131,8 +131,8 @@ func TestAttest(t *testing.T) {
 		if a.Existed || a.LogIndex != uint64(5+i) {
 			t.Errorf("%s: existed %t, index %d", a.Of, a.Existed, a.LogIndex)
 		}
-		h, err := evidence.ParseHashedRekord(w.log.Shard().Leaf(a.LogIndex))
-		if err != nil || h.SHA256 != a.Digest || h.Key.Fingerprint() != w.key.Public().Fingerprint() || h.Certificate != nil {
+		h, err := (&evidence.Entry{Body: w.log.Shard().Leaf(a.LogIndex)}).Claim()
+		if err != nil || h.Digest != evidence.SHA256(a.Digest) || h.Key.Fingerprint() != w.key.Public().Fingerprint() || h.Certificate != nil {
 			t.Errorf("%s: the log has %+v, %v", a.Of, h, err)
 		}
 		var b struct {

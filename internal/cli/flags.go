@@ -30,12 +30,12 @@ type policyFlags struct {
 	Require                     string   `enum:"any,rekor,sumdb,all" default:"any" help:"What each module needs: a checksum-database record (sumdb), a trusted signer's entry in Rekor (rekor), either (any) or both (all)."`
 }
 
-func (f *policyFlags) policy(p *Process) (policy.Policy, error) {
-	out := policy.Policy{Require: policy.Require(f.Require), AllowLocal: true}
+func (f *policyFlags) policy(p *Process) (*policy.Policy, error) {
+	out := policy.Flags{Require: policy.Require(f.Require), AllowLocal: true}
 	for _, name := range f.Key {
 		k, err := p.publicKey(name)
 		if err != nil {
-			return out, err
+			return nil, err
 		}
 		s := policy.KeySigner(k)
 		s.Name = filepath.Base(name) + " (" + s.Name + ")"
@@ -47,14 +47,14 @@ func (f *policyFlags) policy(p *Process) (policy.Policy, error) {
 			Issuer: f.CertificateOidcIssuer, IssuerRegexp: f.CertificateOidcIssuerRegexp,
 		})
 		if err != nil {
-			return out, &usageError{err}
+			return nil, &usageError{err}
 		}
 		out.Signers = append(out.Signers, s)
 	}
 	if len(out.Signers) == 0 && (out.Require == policy.RequireRekor || out.Require == policy.RequireAll) {
-		return out, usagef("--require=%s needs somebody to trust: --key, or --certificate-identity and --certificate-oidc-issuer", out.Require)
+		return nil, usagef("--require=%s needs somebody to trust: --key, or --certificate-identity and --certificate-oidc-issuer", out.Require)
 	}
-	return out, nil
+	return policy.FromFlags(out), nil
 }
 
 // trustFlags name the logs and authorities that are trusted.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/merkle"
 )
 
 type inspectCommand struct {
@@ -83,7 +84,11 @@ func claimedSigners(l *bundles.Log) []string {
 	var out []string
 	seen := map[string]bool{}
 	for i := range l.Entries {
-		h, err := evidence.ParseHashedRekord([]byte(l.Entries[i].Leaf))
+		e, err := evidence.OfBundle(l, &l.Entries[i], merkle.Inclusion{})
+		if err != nil {
+			continue
+		}
+		h, err := e.Claim()
 		if err != nil {
 			continue
 		}

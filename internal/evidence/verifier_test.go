@@ -41,9 +41,9 @@ func logBody(body []byte) *logged {
 }
 
 // evidence is the entry as it is proven in the tree of that size.
-func (l *logged) evidence(size uint64) *evidence.RekorV1 {
+func (l *logged) evidence(size uint64) *evidence.Entry {
 	s, e := l.log.Shard(), l.entry
-	return &evidence.RekorV1{
+	return &evidence.Entry{
 		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET,
 		Inclusion: s.Inclusion(e.Index, size), Checkpoint: s.Checkpoint(size),
 	}
@@ -81,9 +81,9 @@ func verifier(t testing.TB, m root.TrustedMaterial, known ...*testlog.Signer) *e
 	return v
 }
 
-func verify(t testing.TB, v *evidence.Verifier, e *evidence.RekorV1) (*evidence.Signed, error) {
+func verify(t testing.TB, v *evidence.Verifier, e *evidence.Entry) (*evidence.Signed, error) {
 	t.Helper()
-	h, err := evidence.ParseHashedRekord(e.Body)
+	h, err := e.Claim()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestVerifyByKey(t *testing.T) {
 // entryLie is a change to an honest entry.
 type entryLie struct {
 	name string
-	lie  func(e *evidence.RekorV1)
+	lie  func(e *evidence.Entry)
 	want string // in the message
 }
 
@@ -130,7 +130,7 @@ func (l *logged) refuseLies(t *testing.T, by *testlog.Signer, lies []entryLie) {
 }
 
 // sign makes the log sign the timestamp of something that it never logged.
-func (l *logged) sign(e *evidence.RekorV1) {
+func (l *logged) sign(e *evidence.Entry) {
 	e.SET = l.log.Shard().SET(testlog.Entry{Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime})
 }
 
@@ -141,19 +141,19 @@ func TestLiesInTheBody(t *testing.T) {
 	other := sha256.Sum256([]byte("another module"))
 	honest := logBody(alice.Body(digest()))
 	honest.refuseLies(t, alice, []entryLie{
-		{"signature of another digest", func(e *evidence.RekorV1) {
+		{"signature of another digest", func(e *evidence.Entry) {
 			e.Body = testlog.HashedRekord(digest(), alice.Sign(other), alice.PEM)
 			honest.sign(e)
 		}, "signature"},
-		{"another digest", func(e *evidence.RekorV1) {
+		{"another digest", func(e *evidence.Entry) {
 			e.Body = testlog.HashedRekord(other, alice.Sign(digest()), alice.PEM)
 			honest.sign(e)
 		}, "signature"},
-		{"another key", func(e *evidence.RekorV1) {
+		{"another key", func(e *evidence.Entry) {
 			e.Body = testlog.HashedRekord(digest(), alice.Sign(digest()), mallory.PEM)
 			honest.sign(e)
 		}, ""},
-		{"an entry that was not logged", func(e *evidence.RekorV1) {
+		{"an entry that was not logged", func(e *evidence.Entry) {
 			e.Body = alice.Body(other)
 			honest.sign(e)
 		}, "does not match expected root"},
@@ -166,13 +166,13 @@ func TestLiesAboutTheTimestamp(t *testing.T) {
 	alice := testlog.NewSigner("alice")
 	honest := logBody(alice.Body(digest()))
 	honest.refuseLies(t, alice, []entryLie{
-		{"no SET", func(e *evidence.RekorV1) { e.SET = nil }, "threshold not met for verified log entry integrated timestamps"},
-		{"a changed SET", func(e *evidence.RekorV1) { e.SET[20] ^= 1 }, "not enough verified log entries"},
-		{"the SET of another entry", func(e *evidence.RekorV1) { e.SET = honest.log.Add([]byte("more")).SET }, "not enough verified log entries"},
-		{"another time", func(e *evidence.RekorV1) { e.IntegratedTime++ }, "not enough verified log entries"},
-		{"no time", func(e *evidence.RekorV1) { e.IntegratedTime = 0; honest.sign(e) }, "not enough verified log entries"},
-		{"another log index", func(e *evidence.RekorV1) { e.LogIndex++ }, "not enough verified log entries"},
-		{"a log index above int64", func(e *evidence.RekorV1) { e.LogIndex = math.MaxInt64 + 1 }, "log index 9223372036854775808"},
+		{"no SET", func(e *evidence.Entry) { e.SET = nil }, "without a signed entry timestamp"},
+		{"a changed SET", func(e *evidence.Entry) { e.SET[20] ^= 1 }, "not enough verified log entries"},
+		{"the SET of another entry", func(e *evidence.Entry) { e.SET = honest.log.Add([]byte("more")).SET }, "not enough verified log entries"},
+		{"another time", func(e *evidence.Entry) { e.IntegratedTime++ }, "not enough verified log entries"},
+		{"no time", func(e *evidence.Entry) { e.IntegratedTime = 0; honest.sign(e) }, "not enough verified log entries"},
+		{"another log index", func(e *evidence.Entry) { e.LogIndex++ }, "not enough verified log entries"},
+		{"a log index above int64", func(e *evidence.Entry) { e.LogIndex = math.MaxInt64 + 1 }, "log index 9223372036854775808"},
 	})
 }
 
@@ -183,24 +183,24 @@ func TestLiesInTheProof(t *testing.T) {
 	honest := logBody(alice.Body(digest()))
 	shard, wrongRoot := honest.log.Shard(), merkle.Tree{Size: 10, Root: merkle.Hash{1}}
 	honest.refuseLies(t, alice, []entryLie{
-		{"another index", func(e *evidence.RekorV1) { e.Inclusion.Index++ }, "root"},
-		{"an index above the tree", func(e *evidence.RekorV1) { e.Inclusion.Index = 10 }, ""},
-		{"an index above any tree", func(e *evidence.RekorV1) { e.Inclusion.Index = math.MaxUint64 }, "leaf 18446744073709551615"},
-		{"a changed node", func(e *evidence.RekorV1) { e.Inclusion.Path[1][0] ^= 1 }, "root"},
-		{"a node less", func(e *evidence.RekorV1) { e.Inclusion.Path = e.Inclusion.Path[1:] }, ""},
-		{"a node more", func(e *evidence.RekorV1) { e.Inclusion.Path = append(e.Inclusion.Path, merkle.Hash{}) }, ""},
-		{"another root", func(e *evidence.RekorV1) { e.Inclusion.Tree.Root[0] ^= 1 }, "root"},
-		{"checkpoint of a smaller tree", func(e *evidence.RekorV1) { e.Checkpoint = shard.Checkpoint(9) }, "does not match signed tree head"},
-		{"checkpoint of another root", func(e *evidence.RekorV1) { e.Checkpoint = shard.SignNote(shard.CheckpointText(wrongRoot)) }, "does not match signed tree head"},
-		{"checkpoint of another size and this root", func(e *evidence.RekorV1) {
+		{"another index", func(e *evidence.Entry) { e.Inclusion.Index++ }, "root"},
+		{"an index above the tree", func(e *evidence.Entry) { e.Inclusion.Index = 10 }, ""},
+		{"an index above any tree", func(e *evidence.Entry) { e.Inclusion.Index = math.MaxUint64 }, "leaf 18446744073709551615"},
+		{"a changed node", func(e *evidence.Entry) { e.Inclusion.Path[1][0] ^= 1 }, "root"},
+		{"a node less", func(e *evidence.Entry) { e.Inclusion.Path = e.Inclusion.Path[1:] }, ""},
+		{"a node more", func(e *evidence.Entry) { e.Inclusion.Path = append(e.Inclusion.Path, merkle.Hash{}) }, ""},
+		{"another root", func(e *evidence.Entry) { e.Inclusion.Tree.Root[0] ^= 1 }, "root"},
+		{"checkpoint of a smaller tree", func(e *evidence.Entry) { e.Checkpoint = shard.Checkpoint(9) }, "does not match signed tree head"},
+		{"checkpoint of another root", func(e *evidence.Entry) { e.Checkpoint = shard.SignNote(shard.CheckpointText(wrongRoot)) }, "does not match signed tree head"},
+		{"checkpoint of another size and this root", func(e *evidence.Entry) {
 			e.Checkpoint = shard.SignNote(shard.CheckpointText(merkle.Tree{Size: 11, Root: e.Inclusion.Tree.Root}))
 		}, "the checkpoint is not of a tree of 10 leaves"},
-		{"a changed checkpoint", func(e *evidence.RekorV1) { e.Checkpoint[len(e.Checkpoint)-8] ^= 1 }, ""},
-		{"no checkpoint", func(e *evidence.RekorV1) { e.Checkpoint = nil }, "checkpoint empty"},
-		{"checkpoint of another log", func(e *evidence.RekorV1) {
+		{"a changed checkpoint", func(e *evidence.Entry) { e.Checkpoint[len(e.Checkpoint)-8] ^= 1 }, ""},
+		{"no checkpoint", func(e *evidence.Entry) { e.Checkpoint = nil }, "checkpoint empty"},
+		{"checkpoint of another log", func(e *evidence.Entry) {
 			e.Checkpoint = honest.log.Shards()[0].SignNote(shard.CheckpointText(e.Inclusion.Tree))
 		}, "signature on checkpoint did not verify"},
-		{"another log ID", func(e *evidence.RekorV1) { e.LogID = honest.log.Shards()[0].LogID() }, "not enough verified log entries"},
+		{"another log ID", func(e *evidence.Entry) { e.LogID = honest.log.Shards()[0].LogID() }, "not enough verified log entries"},
 	})
 }
 
@@ -232,7 +232,7 @@ func TestVerifyOtherBody(t *testing.T) {
 	alice := testlog.NewSigner("alice")
 	l := logBody(alice.Body(digest()))
 	other := sha256.Sum256([]byte("another module"))
-	h, err := evidence.ParseHashedRekord(alice.Body(other))
+	h, err := (&evidence.Entry{Body: alice.Body(other)}).Claim()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestSigstoreBundles(t *testing.T) {
 	if err != nil || !bytes.Equal(file, again) || bytes.Count(file, []byte("\n")) != 1 {
 		t.Errorf("not reproducible, or not one line: %s", again)
 	}
-	if _, err := (&evidence.RekorV1{Body: []byte("{}")}).MarshalSigstore(); err == nil {
+	if _, err := (&evidence.Entry{Body: []byte("{}")}).MarshalSigstore(); err == nil {
 		t.Error("an entry of no kind was marshalled")
 	}
 	d := digest()

@@ -4,7 +4,6 @@
 package trust
 
 import (
-	"bytes"
 	"crypto"
 	_ "embed"
 	"encoding/base64"
@@ -14,11 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
-	"github.com/sigstore/rekor-tiles/v2/pkg/note"
 	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore/pkg/signature"
 	sumnote "golang.org/x/mod/sumdb/note"
 
 	"github.com/modseal/modseal/internal/keys"
@@ -84,44 +80,6 @@ type Checkpoint struct {
 	Tree   merkle.Tree
 }
 
-// OpenRekorV1 verifies a Rekor v1 checkpoint with the trusted key of this log
-// ID. A Rekor v1 checkpoint is a signed note whose origin line is
-// "HOST - TREEID" and whose signature is by HOST. It returns ErrUntrustedLog
-// when there is no such key.
-func (m *Material) OpenRekorV1(logID [32]byte, file []byte) (*Checkpoint, error) {
-	log, ok := m.Sigstore.RekorLogs()[hex.EncodeToString(logID[:])]
-	if !ok {
-		return nil, fmt.Errorf("%w: Rekor log ID %x", ErrUntrustedLog, logID)
-	}
-	host, err := rekorHost(file)
-	if err != nil {
-		return nil, err
-	}
-	v, err := signature.LoadVerifier(log.PublicKey, log.SignatureHashFunc)
-	if err != nil {
-		return nil, err
-	}
-	nv, err := note.NewNoteVerifier(host, v)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	return openNote(file, nv)
-}
-
-// rekorHost reads by whom a checkpoint should be signed. Nothing is verified
-// yet: it is the name that the trusted key's signature must have beside it.
-func rekorHost(file []byte) (string, error) {
-	line, _, _ := bytes.Cut(file, []byte("\n"))
-	origin := string(line)
-	host, tree, _ := strings.Cut(origin, " - ")
-	id, err := strconv.ParseUint(tree, 10, 63)
-	notInName := func(r rune) bool { return r == '+' || unicode.IsSpace(r) || !strconv.IsPrint(r) }
-	if err != nil || id == 0 || strconv.FormatUint(id, 10) != tree || host == "" || strings.ContainsFunc(host, notInName) {
-		return "", fmt.Errorf("checkpoint: origin %.100q is not of a Rekor v1", origin)
-	}
-	return host, nil
-}
-
 // openNote verifies a checkpoint as C2SP tlog-checkpoint has it: lines with the
 // origin, the size and the root hash, then perhaps more, then signatures.
 func openNote(file []byte, v sumnote.Verifier) (*Checkpoint, error) {
@@ -147,24 +105,4 @@ func parseCheckpointText(text string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("checkpoint: root hash %.60q", lines[2])
 	}
 	return &Checkpoint{Origin: lines[0], Tree: merkle.Tree{Size: size, Root: merkle.Hash(hash)}}, nil
-}
-
-// RekorLogID finds the trusted Rekor v1 log that signed a checkpoint: what a
-// server must be asked for is a hint, what it signed with is not. It returns
-// ErrUntrustedLog when no trusted key did.
-func (m *Material) RekorLogID(checkpoint []byte) ([32]byte, *Checkpoint, error) {
-	if _, err := rekorHost(checkpoint); err != nil {
-		return [32]byte{}, nil, err
-	}
-	for name := range m.Sigstore.RekorLogs() {
-		id, err := hex.DecodeString(name)
-		if err != nil || len(id) != 32 {
-			continue // not of a Rekor v1
-		}
-		if c, err := m.OpenRekorV1([32]byte(id), checkpoint); err == nil {
-			return [32]byte(id), c, nil
-		}
-	}
-	line, _, _ := bytes.Cut(checkpoint, []byte("\n"))
-	return [32]byte{}, nil, fmt.Errorf("%w: no trusted key signed the checkpoint of %.100q", ErrUntrustedLog, line)
 }

@@ -1,0 +1,131 @@
+package verify
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/trust"
+)
+
+// ofOther is what is signed and neither a module's zip nor its listing.
+const ofOther = "other"
+
+// signerCheck is step 4 for signed entries: package evidence verifies them. Each
+// is verified once, and only if the policy names its signer at all: whether that
+// is enough is for the policy to say of each module.
+type signerCheck struct {
+	policy   *policy.Policy
+	verifier *evidence.Verifier
+
+	mu   sync.Mutex
+	done map[*bundles.Entry]*signerResult
+}
+
+const hintStranger = "if you trust the signer, name it with --key, or --certificate-identity and --certificate-oidc-issuer"
+
+type signerResult struct {
+	once      sync.Once
+	by        policy.Principal
+	signer    string              // in words
+	statement *evidence.Statement // nil if what was signed is no statement
+	time      time.Time
+	status    Status // Verified if it verifies
+	why       string // it can't count
+	hint      string // what would make it count
+}
+
+func (r *signerResult) refuse(s Status, format string, a ...any) {
+	r.status, r.why = s, fmt.Sprintf(format, a...)
+}
+
+func newSignerCheck(p *policy.Policy, m *trust.Material) (*signerCheck, error) {
+	v, err := evidence.NewVerifier(m.Sigstore, p.Keys()...)
+	return &signerCheck{policy: p, verifier: v, done: map[*bundles.Entry]*signerResult{}}, err
+}
+
+// signedPiece is a piece of a signed entry.
+type signedPiece struct {
+	piece
+	names []string // of a statement's subjects that have the digest
+}
+
+// check gives the verdict on an entry over d. What says what has this digest.
+func (s *signerCheck) check(ref entryRef, what string, d evidence.Digest) *signedPiece {
+	s.mu.Lock()
+	r := s.done[ref.entry]
+	if r == nil {
+		r = &signerResult{}
+		s.done[ref.entry] = r
+	}
+	s.mu.Unlock()
+	r.once.Do(func() { s.judge(ref, r) })
+	p := &signedPiece{}
+	p.EvidenceReport = EvidenceReport{Log: ref.log.Name, Index: ref.number(), Of: what, Digest: d.String(), Signer: r.signer, Time: r.time, Why: r.why}
+	p.status, p.hint, p.digest, p.untrusted = r.status, r.hint, d, ref.log.untrusted()
+	p.evidence = policy.Evidence{Log: ref.log.policyLog(), Of: what, By: r.by, Time: r.time, Witnesses: ref.log.witnesses}
+	if what == ofOther {
+		p.evidence.Of = policy.OfSignature
+	}
+	if r.statement != nil {
+		p.names = r.statement.Names(d)
+		p.PredicateType = r.statement.PredicateType
+		p.evidence.Of, p.evidence.PredicateType = policy.OfStatement, r.statement.PredicateType
+		if what != ofOther {
+			p.Of = policy.OfStatement
+		}
+	}
+	return p
+}
+
+func (s *signerCheck) judge(ref entryRef, r *signerResult) {
+	e, c, err := ref.claim()
+	if err != nil {
+		r.refuse(Invalid, "%v", err) // not reached: the index parsed it
+		return
+	}
+	r.statement, r.signer = c.Statement, "a certificate"
+	if c.Certificate == nil {
+		r.by = policy.Principal{Key: c.Key}
+		r.signer = r.by.String()
+	}
+	if r.why, r.status = ref.log.refusal(); r.why != "" {
+		r.hint = ref.log.hint()
+		return
+	}
+	r.hint = hintStranger
+	// whom the policy does not name is not worth a verification
+	switch {
+	case c.Certificate == nil && len(s.policy.Names(r.by)) == 0:
+		r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
+		return
+	case c.Certificate != nil && !s.policy.NamesIdentities():
+		r.refuse(NotAllowed, "signed with a certificate, and the policy names no identity")
+		return
+	}
+	// the ordinary inclusion proof, out of the multiproof
+	if e.Inclusion, err = ref.log.proven.Inclusion(ref.entry.Index); err != nil {
+		r.refuse(Invalid, "%v", err)
+		return
+	}
+	signed, err := s.verifier.Verify(e, c)
+	if err != nil {
+		r.hint = ""
+		r.refuse(Invalid, "%v", err)
+		return
+	}
+	r.time = signed.Time
+	if c.Certificate != nil {
+		r.by = policy.Principal{Certificate: signed.Certificate}
+	}
+	names := s.policy.Names(r.by)
+	if len(names) == 0 {
+		r.signer = r.by.String()
+		r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
+		return
+	}
+	r.signer, r.status, r.hint = names[0], Verified, ""
+}
