@@ -74,18 +74,15 @@ func (p *Policy) Decide(s Subject, at time.Time, evidence []Evidence) Decision {
 	case r == nil:
 		t.explain("no rule is for it")
 		d.Reason, d.Hint = "no rule of the policy is for it", "add a rule for it, or a last one for everything"
-		for i := range t.why {
-			t.why[i].text = "no rule of the policy is for " + s.String()
-		}
+		t.refuseAll("no rule of the policy is for " + s.String())
 	case r.deny != "":
 		d.Rule, denied = r.name, true
 		t.explain("%s, %s: denied", r.name, r.match.text)
-		d.Reason = fmt.Sprintf("%s denies it: %s", r.name, r.deny)
-		for i := range t.why {
-			t.why[i].text = r.name + " denies it whatever it has"
-		}
+		d.Reason, d.Hint = fmt.Sprintf("%s denies it: %s", r.name, r.deny), "use another version, or do without it"
+		t.refuseAll(r.name + " denies it whatever it has")
 	default:
 		d.Rule, t.rule = r.name, r.name
+		t.refuseAll("the policy requires " + needsNothing) // until a requirement says something else
 		done := t.enter(fmt.Sprintf("%s, %s", r.name, r.match.text))
 		if t.verdict(r.require != nil && r.require.judge(t)) {
 			d.Outcome = Allowed
@@ -144,6 +141,8 @@ func (t *trial) missing(r *rule) (reason, hint string) {
 	flags := t.policy.source == ""
 	if flags {
 		asks = "the policy"
+	} else {
+		hint = "modseal verify --explain " + t.subject.String() + " says what counted, and what did not and why"
 	}
 	closest := -1 // the piece that came closest to counting
 	for i, why := range t.why {
@@ -161,7 +160,7 @@ func (t *trial) missing(r *rule) (reason, hint string) {
 		}
 		return fmt.Sprintf("%s; %s requires %s", reason, asks, needs), hint
 	}
-	return fmt.Sprintf("it has %s; %s requires %s", t.have(), asks, needs), ""
+	return fmt.Sprintf("it has %s; %s requires %s", t.have(), asks, needs), hint
 }
 
 // have lists the evidence of those whom the policy knows.

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ seal: {by: [alice, bob, carol, staff, main, tags]}
 // Property: a requirement is met by what it asks for and by nothing that is one
 // condition short of it. One key, identity or log never counts twice.
 func TestRequirements(t *testing.T) {
-	witnesses := "witnesses: {w1: {vkey: \"" + vkey("w1", 4, "k1") + "\"}, w2: {vkey: \"" + vkey("w2", 4, "k2") + "\"}, w3: {vkey: \"" + vkey("w3", 4, "k3") + "\"}}\n"
+	witnesses := fmt.Sprintf("witnesses: {w1: {vkey: %q}, w2: {vkey: %q}, w3: {vkey: %q}}\n", vkey("w1", 4, "k1"), vkey("w2", 4, "k2"), vkey("w3", 4, "k3"))
 	for _, c := range []struct {
 		require string
 		met     []string // evidence, "; " between pieces
@@ -78,6 +79,7 @@ func TestRequirements(t *testing.T) {
 		// all and any
 		{"{all-of: [sumdb, {signed-by: alice}]}", []string{"record; zip by alice"}, []string{"record", "zip by alice"}},
 		{"{any-of: [sumdb, {signed-by: alice}]}", []string{"record", "zip by alice"}, []string{"", "zip by bob"}},
+		{"{all-of: [{signed-by: alice, logs: 2}, {signed-by: bob, logs: 2}]}", []string{"zip by alice; zip by alice in B; zip by bob in B; zip by bob in C"}, []string{"zip by alice; zip by alice in B; zip by bob"}},
 		{"{any-of: [{all-of: [sumdb, {signed-by: alice}]}, {signed-by: [alice, bob], threshold: 2}]}", []string{"record; zip by alice", "zip by bob; zip by alice"}, []string{"record; zip by bob", "zip by alice"}},
 	} {
 		file := three + "rules: [{modules: example.com, require: " + c.require + "}]\n"
@@ -224,16 +226,16 @@ exempt:
 		{"example.com/old", "", now, policy.Denied, "it has nothing", "held until 2026-01-31"},
 		{"example.com/old", "", at("2026-01-31"), policy.Exempt, "long gone", ""},
 		{"example.com/one", "", now, policy.Exempt, "nobody answers", ""},
-		{"example.com/one/v2", "", now, policy.Denied, "it has nothing", ""},
+		{"example.com/one/v2", "", now, policy.Denied, "it has nothing", "--explain example.com/one/v2@v1.0.0"},
 		{"other.example/m", "", now, policy.Exempt, "nobody answers", ""},
-		{"example.com/bad", "", now, policy.Denied, "rule 1 (line 11) denies it: no", ""},
+		{"example.com/bad", "", now, policy.Denied, "rule 1 (line 11) denies it: no", "another version"},
 	} {
 		var e []policy.Evidence
 		if c.evidence != "" {
 			e = pieces(t, c.evidence)
 		}
 		d := p.Decide(mod(c.path), c.at, e)
-		if d.Outcome != c.want || !strings.Contains(d.Reason, c.reason) || !strings.Contains(d.Hint, c.hint) || c.hint == "" && d.Hint != "" {
+		if d.Outcome != c.want || !strings.Contains(d.Reason, c.reason) || !strings.Contains(d.Hint, c.hint) || (d.Outcome == policy.Denied) != (d.Hint != "") {
 			t.Errorf("%s at %v: %v, %q, %q", c.path, c.at, d.Outcome, d.Reason, d.Hint)
 		}
 	}

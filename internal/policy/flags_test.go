@@ -43,7 +43,7 @@ func TestFromFlags(t *testing.T) {
 	}
 	var zero policy.Policy
 	for _, p := range []*policy.Policy{&zero, policy.FromFlags(policy.Flags{}), policy.FromFlags(policy.Flags{Signers: []policy.Signer{alice}})} {
-		if d := p.Decide(mod("example.com/m"), now, pieces(t, "record", "zip by alice")); d.Outcome != policy.Denied || d.Reason == "" {
+		if d := p.Decide(mod("example.com/m"), now, pieces(t, "record", "zip by alice")); d.Outcome != policy.Denied || d.Reason == "" || d.Why[0] == "" || d.Why[1] == "" {
 			t.Errorf("%+v", d)
 		}
 		if ok, _ := p.Seal.Met([]policy.Principal{{Key: key(t, "alice")}}, now, now); ok {

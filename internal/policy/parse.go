@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -247,9 +248,12 @@ func (p *parser) readWitnesses(n *yaml.Node) error {
 	return nil
 }
 
-// parseVKey checks the form of a verifier key (C2SP signed-note, "Verifier
-// keys") and returns the key without the byte for its algorithm, which a caller
-// who verifies must know: C2SP has Ed25519 (0x04) for cosignatures.
+// algCosignature is the algorithm byte of a witness's Ed25519 key (C2SP
+// tlog-cosignature, "Format"; signed-note, "Signature types").
+const algCosignature = 0x04
+
+// parseVKey checks the form of a witness's verifier key (C2SP signed-note,
+// "Verifier keys") and returns its key.
 func parseVKey(vkey string) ([]byte, error) {
 	name, rest, _ := strings.Cut(vkey, "+")
 	hash, key64, ok := strings.Cut(rest, "+")
@@ -260,12 +264,12 @@ func parseVKey(vkey string) ([]byte, error) {
 	if err != nil || len(key) < 2 {
 		return nil, fmt.Errorf("%.200q: the key is not base64", vkey)
 	}
-	if key[0] == 0x04 && len(key) != 33 {
-		return nil, fmt.Errorf("%.200q: an Ed25519 key of %d bytes", vkey, len(key)-1)
+	if key[0] != algCosignature || len(key) != 1+ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%.200q: a key of type %#02x and %d bytes; want a witness's Ed25519 key, of type 0x04 and %d", vkey, key[0], len(key)-1, ed25519.PublicKeySize)
 	}
 	sum := sha256.Sum256(append([]byte(name+"\n"), key...))
 	if hash != hex.EncodeToString(sum[:4]) {
 		return nil, fmt.Errorf("%.200q: the hash of name and key is %x", vkey, sum[:4])
 	}
-	return key[1:], nil
+	return key, nil
 }

@@ -39,6 +39,14 @@ type Witness struct {
 	VKey string // NAME+HASH+KEY (C2SP signed-note), its form checked
 }
 
+// Name is what messages call the policy: its file, or what the flags require.
+func (p *Policy) Name() string {
+	if p.source == "" && len(p.rules) > 0 {
+		return p.rules[0].name
+	}
+	return p.source
+}
+
 // Keys are the public keys among the signers.
 func (p *Policy) Keys() []*keys.Public {
 	var out []*keys.Public

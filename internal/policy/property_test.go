@@ -54,7 +54,7 @@ func drawEvidence(r *rand.Rand) string {
 func TestEvidenceOnlyHelps(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	outcomes := map[policy.Outcome]int{}
-	for range 3000 {
+	for range 1500 {
 		file := three + "rules: [{modules: example.com, require: " + drawRequirement(r, 2) + "}]\nexempt: [{modules: example.com/other, reason: x, until: 2026-12-31}]\n"
 		p, err := policy.Parse("p", []byte(file), keyFile)
 		if err != nil {
@@ -95,7 +95,7 @@ func TestEvidenceOnlyHelps(t *testing.T) {
 		}
 	}
 	for _, o := range []policy.Outcome{policy.Denied, policy.Allowed, policy.Exempt} {
-		if outcomes[o] < 200 {
+		if outcomes[o] < 100 {
 			t.Errorf("the cases are trivial: %v", outcomes)
 		}
 	}

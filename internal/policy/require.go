@@ -84,8 +84,10 @@ func (q *records) judge(t *trial) bool {
 
 func (q *records) refuse(e Evidence) refusal {
 	switch {
-	case e.Of != OfRecord || e.By != (Principal{}):
-		return refusal{atKind, "it is no checksum-database record"}
+	case e.Of != OfRecord:
+		return refusal{atKind, "no signed entry is asked for"}
+	case e.By != (Principal{}):
+		return refusal{atKind, "a record that somebody signed is none"}
 	case e.Log.same() == "":
 		return refusal{atKind, "it is of no log"}
 	case q.of != nil && !slices.Contains(q.of, e.Log.Name) && !slices.Contains(q.of, e.Log.ID):
@@ -149,8 +151,10 @@ func (q *signedBy) judge(t *trial) bool {
 
 func (q *signedBy) refuse(t *trial, e Evidence) refusal {
 	switch {
+	case e.Of == OfRecord:
+		return refusal{atKind, "no checksum-database record is asked for"}
 	case !slices.Contains(signedKinds(), e.Of) || e.By.id() == "":
-		return refusal{atKind, "it is no signed entry"}
+		return refusal{atKind, "it is nothing that somebody signed"}
 	case e.Log.same() == "":
 		return refusal{atKind, "it is of no log"}
 	case !slices.ContainsFunc(q.signers, func(s *Signer) bool { return s.is(e.By) }):

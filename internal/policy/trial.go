@@ -35,11 +35,18 @@ type refusal struct {
 	text string // "" if it counts
 }
 
+func (t *trial) refuseAll(why string) {
+	for i := range t.why {
+		t.why[i] = refusal{atNothing, why}
+	}
+}
+
 // stage is how far a piece of evidence came before it was refused.
 type stage int
 
 const (
-	atKind     stage = iota // it is of another kind than the requirement asks for
+	atNothing  stage = iota // nothing looked at it
+	atKind                  // it is of another kind than the requirement asks for
 	atStranger              // the policy does not know who signed it
 	atSigner                // the rule does not name who signed it
 	atOf
@@ -49,7 +56,7 @@ const (
 )
 
 func (t *trial) note(i int, why refusal) {
-	if t.why[i].text == "" || why.at > t.why[i].at {
+	if why.at > t.why[i].at {
 		t.why[i] = why
 	}
 	if why.at > atKind {

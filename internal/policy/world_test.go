@@ -48,7 +48,8 @@ func mod(path string) policy.Subject {
 
 // Pieces of evidence are told in words, so that a table of decisions is read
 // like docs/policy.md: "listing by alice in A at 2026-01-02 cosigned w1,w2".
-// By KEY, or by SUBJECT@... which is a certificate of the issuer in these tests.
+// By KEY; by SUBJECT@…#REF, a certificate of the issuer in these tests; or by
+// REPO/FILE.yml@REF, one for a GitHub workflow.
 func piece(t testing.TB, words string) policy.Evidence {
 	t.Helper()
 	f := strings.Fields(words)
@@ -60,7 +61,12 @@ func piece(t testing.TB, words string) policy.Evidence {
 	for i := 1; i+1 < len(f); i += 2 {
 		switch v := f[i+1]; f[i] {
 		case "by":
-			if strings.ContainsAny(v, "@:") {
+			if file, ref, ok := strings.Cut(v, ".yml@"); ok { // a GitHub workflow
+				repo, name, _ := strings.Cut(file, "/")
+				s := summary("https://github.com/example/"+repo+"/.github/workflows/"+name+".yml@"+ref, "https://token.actions.githubusercontent.com")
+				s.SourceRepositoryOwnerURI, s.SourceRepositoryRef = "https://github.com/example", ref
+				e.By.Certificate = &s
+			} else if strings.ContainsAny(v, "@:") {
 				subject, ref, _ := strings.Cut(v, "#")
 				s := summary(subject, issuer)
 				s.SourceRepositoryRef = ref
