@@ -49,14 +49,24 @@ func (c *collector) finish(ctx context.Context) error {
 // the snapshot is of.
 func (c *collector) payload() *bundles.Payload {
 	slices.SortFunc(c.logs, func(a, b collectedLog) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.LogID, b.LogID))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.LogID, b.LogID), cmp.Compare(a.Proof.Size, b.Proof.Size))
 	})
 	p := &bundles.Payload{Manifest: bundles.Manifest{
-		Created: c.Created.UTC().Truncate(time.Second).Format(time.RFC3339),
-		Project: bundles.Project{Module: c.project.Main, Go: c.project.GoVersion},
-		Modules: make([]bundles.Module, len(c.modules)),
+		Created:   c.Created.UTC().Truncate(time.Second).Format(time.RFC3339),
+		Modules:   make([]bundles.Module, len(c.modules())),
+		Artifacts: make([]bundles.Artifact, len(c.Artifacts)),
 	}}
-	for i, m := range c.modules {
+	if c.project != nil {
+		p.Manifest.Project = bundles.Project{Module: c.project.Main, Go: c.project.GoVersion}
+	}
+	entries := make([]*[]bundles.Ref, len(c.subjects))
+	for i, m := range c.subjects {
+		if m.artifact != nil {
+			a := &p.Manifest.Artifacts[i-len(p.Manifest.Modules)]
+			*a = m.artifact.Manifest()
+			a.LeftOut, entries[i] = m.leftOut, &a.Entries
+			continue
+		}
 		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut}
 		if m.zip != nil {
 			d.Zip = m.zip.String()
@@ -65,23 +75,23 @@ func (c *collector) payload() *bundles.Payload {
 			d.Listing = m.h1.Hex()
 		}
 		p.Manifest.Modules[i] = d
+		entries[i] = &p.Manifest.Modules[i].Entries
 	}
 	for n, l := range c.logs {
 		p.Logs = append(p.Logs, l.Log)
 		c.summary.Logs = append(c.summary.Logs, l.LogInfo)
 		c.summary.Entries = append(c.summary.Entries, len(l.Entries))
 		c.summary.Nodes += len(l.Proof.Nodes)
-		for index, modules := range l.speaks {
-			for _, i := range modules {
-				d := &p.Manifest.Modules[i]
-				if ref := (bundles.Ref{Log: n, Index: index}); !slices.Contains(d.Entries, ref) {
-					d.Entries = append(d.Entries, ref)
+		for index, subjects := range l.speaks {
+			for _, i := range subjects {
+				if ref := (bundles.Ref{Log: n, Index: index}); !slices.Contains(*entries[i], ref) {
+					*entries[i] = append(*entries[i], ref)
 				}
 			}
 		}
 	}
 	p.Manifest.Sort()
-	if c.Listings {
+	if c.Listings && c.listings != nil {
 		p.Listing = c.listings.get
 	}
 	return p
@@ -98,29 +108,35 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	report, err := verify.Check(ctx, verify.Request{
 		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE,
 		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true, OwnManifest: true,
-		Trust: c.Trust, Policy: c.Policy,
+		Trust: c.Trust, Policy: c.Policy, Now: c.Now, Artifacts: c.Artifacts,
 	})
 	if err != nil {
 		return fmt.Errorf("self-check: %w", err)
 	}
 	c.summary.Report = report
 	var wrong, lacking []ModuleError
-	for _, m := range report.Modules {
-		if m.OK || m.Status == verify.Local {
-			continue // a local module is for the enclave's policy to judge
-		}
-		e := ModuleError{Err: fmt.Errorf("%s: %s", m.Status, m.Reason)}
-		e.Module.Path, e.Module.Version = m.Path, m.Version
-		switch m.Status {
+	judge := func(name module.Version, v verify.Verdict) {
+		e := ModuleError{Module: name, Err: fmt.Errorf("%s: %s", v.Status, v.Reason)}
+		switch v.Status {
 		case verify.NotLogged, verify.NotAllowed:
 			for _, l := range c.summary.LeftOut {
-				if l.Module == e.Module {
+				if l.Subject == e.Module.String() {
 					e.Err = fmt.Errorf("%w; entries left out: %d %s", e.Err, l.Count, l.Why)
 				}
 			}
 			lacking = append(lacking, e)
 		default:
 			wrong = append(wrong, e)
+		}
+	}
+	for _, m := range report.Modules {
+		if !m.OK && m.Status != verify.Local { // a local module is for the enclave's policy to judge
+			judge(module.Version{Path: m.Path, Version: m.Version}, m.Verdict)
+		}
+	}
+	for _, a := range report.Artifacts {
+		if !a.OK {
+			judge(module.Version{Path: a.String()}, a.Verdict)
 		}
 	}
 	switch {

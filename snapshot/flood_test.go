@@ -34,7 +34,7 @@ func (w *world) kept(digest [32]byte) int {
 // leftOut is what the summary says of a module, and the manifest.
 func (w *world) leftOut(s *snapshot.Summary, path string) (out []snapshot.LeftOut, manifest int) {
 	for _, l := range s.LeftOut {
-		if l.Module.Path == path {
+		if strings.HasPrefix(l.Subject, path+"@") {
 			out = append(out, l)
 		}
 	}

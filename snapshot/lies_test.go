@@ -132,7 +132,7 @@ func rekorLies() []lie {
 			first := v["inactiveShards"].([]any)[0].(map[string]any)
 			text, _, _ := strings.Cut(first["signedTreeHead"].(string), "\n\n")
 			first["signedTreeHead"] = string(w.rekor.Shards()[1].SignNote(text + "\n"))
-		}), "its checkpoint is signed by"},
+		}), "no verifiable signatures"},
 		{"refused", search, answer(500, "no"), "the search of Rekor failed"},
 		{"cut", search, cut, "the search of Rekor failed"},
 		{"no JSON", search, answer(200, "[["), bad},

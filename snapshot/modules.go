@@ -10,17 +10,55 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
+	"github.com/modseal/modseal/verify"
 )
 
-// collected is a module with what is known of it so far.
+// collected is a module, or an artifact, with what is known of it so far.
 type collected struct {
 	gomod.Module
-	v       module.Version
-	zip     *modhash.Digest // nil when there is no zip
-	h1      *modhash.H1     // nil for a module of which only go.mod is read
-	leftOut int
+	v        module.Version
+	artifact *verify.Artifact // else it is a module
+	zip      *modhash.Digest  // nil when there is no zip
+	h1       *modhash.H1      // nil for a module of which only go.mod is read
+	leftOut  int
+}
+
+func (c *collected) String() string {
+	if c.artifact != nil {
+		return c.artifact.String()
+	}
+	return c.v.String()
+}
+
+// failed is an error about it.
+func (c *collected) failed(err error) ModuleError {
+	if c.artifact != nil {
+		return ModuleError{Module: module.Version{Path: c.artifact.String()}, Err: err}
+	}
+	return ModuleError{Module: c.v, Err: err}
+}
+
+// digests are what evidence about it is over.
+func (c *collected) digests() []evidence.Digest {
+	if c.artifact != nil {
+		return c.artifact.Digests
+	}
+	var out []evidence.Digest
+	if c.zip != nil {
+		out = append(out, evidence.SHA256(*c.zip))
+	}
+	if c.h1 != nil {
+		out = append(out, evidence.SHA256(*c.h1))
+	}
+	return out
+}
+
+// modules are the subjects that are modules.
+func (c *collector) modules() []collected {
+	return c.subjects[:len(c.subjects)-len(c.Artifacts)]
 }
 
 // listings keeps the listings by their digest in hex.
@@ -32,16 +70,20 @@ type listings struct {
 // hash takes the digests of what will be looked for in the logs: of each zip,
 // or of the unpacked tree where there is no zip.
 func (c *collector) hash(ctx context.Context) error {
+	modules := c.modules()
+	if len(modules) == 0 {
+		return nil
+	}
 	cache, err := c.env.Cache()
 	if err != nil {
 		return err
 	}
-	c.phase(Phase{Name: "hash modules", Total: int64(len(c.modules)), Unit: "modules"})
+	c.phase(Phase{Name: "hash modules", Total: int64(len(modules)), Unit: "modules"})
 	var bytes atomic.Int64
 	h := modhash.New(modhash.Options{Progress: func(n int64) { bytes.Add(n) }})
 	c.listings = &listings{by: map[string][]byte{}}
-	err = h.Each(ctx, len(c.modules), func(ctx context.Context, i int) error {
-		m := &c.modules[i]
+	err = h.Each(ctx, len(modules), func(ctx context.Context, i int) error {
+		m := &modules[i]
 		defer c.count(1)
 		if m.GoModOnly {
 			return nil
@@ -62,7 +104,7 @@ func (c *collector) hash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.phase(Phase{Name: "hash modules", Done: fmt.Sprintf("%d modules, %d MB", len(c.modules), bytes.Load()/1e6)})
+	c.phase(Phase{Name: "hash modules", Done: fmt.Sprintf("%d modules, %d MB", len(modules), bytes.Load()/1e6)})
 	return nil
 }
 

@@ -151,8 +151,8 @@ func (c *collector) note(w *wanted, l leftOut) {
 	if l.more {
 		others += "; the index has even more"
 	}
-	for _, i := range w.modules {
-		m := &c.modules[i]
+	for _, i := range w.subjects {
+		m := &c.subjects[i]
 		for _, r := range []struct {
 			count int
 			why   string
@@ -165,7 +165,7 @@ func (c *collector) note(w *wanted, l leftOut) {
 		} {
 			m.leftOut += r.count
 			if r.count > 0 || r.say {
-				c.summary.LeftOut = append(c.summary.LeftOut, LeftOut{Module: m.v, Count: r.count, Why: r.why})
+				c.summary.LeftOut = append(c.summary.LeftOut, LeftOut{Subject: m.String(), Count: r.count, Why: r.why})
 			}
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/internal/trust"
-	"github.com/modseal/modseal/merkle"
 )
 
 // PublicRekor tells whether a URL is of a public instance of Rekor, which must
@@ -32,43 +31,41 @@ func PublicRekor(rekorURL string) bool {
 	return false
 }
 
-// wanted is a digest to look for, and the modules that have it.
+// wanted is a digest to look for, and the subjects that have it.
 type wanted struct {
-	digest  [32]byte
-	modules []int // places in collector.modules, ascending
+	digest   [32]byte
+	subjects []int // places in collector.subjects, ascending
 }
 
-// wantedDigests are the digests of all modules that the Rekor at hand may be
-// asked about: each zip's and each h1.
+// wantedDigests are the digests of all subjects that the Rekor at hand may be
+// asked about: each zip's and each h1, and the SHA-256 of artifacts.
 func (c *collector) wantedDigests(public bool) []*wanted {
 	var out []*wanted
-	by := map[[32]byte]*wanted{}
-	add := func(digest [32]byte, i int) {
-		w := by[digest]
-		if w == nil {
-			w = &wanted{digest: digest}
-			by[digest] = w
-			out = append(out, w)
-		}
-		w.modules = append(w.modules, i)
-	}
-	for i := range c.modules {
-		m := &c.modules[i]
-		if public && c.private(m.v) {
+	by := map[evidence.Digest]*wanted{}
+	for i := range c.subjects {
+		m := &c.subjects[i]
+		if public && m.artifact == nil && c.private(m.v) {
 			continue
 		}
-		if m.zip != nil {
-			add(*m.zip, i)
-		}
-		if m.h1 != nil {
-			add(*m.h1, i)
+		for _, d := range m.digests() {
+			sum, err := bundles.ParseHex(d.Hex)
+			if err != nil {
+				continue // of another algorithm, which the index does not know
+			}
+			w := by[d]
+			if w == nil {
+				w = &wanted{digest: sum}
+				by[d] = w
+				out = append(out, w)
+			}
+			w.subjects = append(w.subjects, i)
 		}
 	}
 	return out
 }
 
-// collectRekor searches a Rekor v1 for every digest, retrieves what is kept of
-// it, and brings all proofs of a shard to one checkpoint.
+// collectRekor searches a Rekor v1 for every digest, and retrieves what is kept
+// of it.
 func (c *collector) collectRekor(ctx context.Context) error {
 	if c.RekorURL == "" {
 		return nil
@@ -94,11 +91,15 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	logs, n, err := c.buildRekorLogs(ctx, client, digests, chosen)
-	if err != nil {
-		return err
+	n := 0
+	for i, entries := range chosen {
+		for _, e := range entries {
+			if c.keep(rekorV1(e), digests[i].subjects) {
+				n++
+			}
+		}
 	}
-	c.logs = append(c.logs, logs...)
+	c.client = client
 	phase.Done += fmt.Sprintf(", %d kept", n)
 	c.phase(phase)
 	return nil
@@ -182,10 +183,10 @@ func (c *collector) searchFailures(digests []*wanted, failed []error) error {
 		if err == nil {
 			continue
 		}
-		for _, m := range digests[i].modules {
-			if !seen[m] {
-				seen[m] = true
-				out = append(out, ModuleError{Module: c.modules[m].v, Err: err})
+		for _, n := range digests[i].subjects {
+			if !seen[n] {
+				seen[n] = true
+				out = append(out, c.subjects[n].failed(err))
 			}
 		}
 	}
@@ -199,108 +200,4 @@ func (c *collector) searchFailures(digests []*wanted, failed []error) error {
 	}
 	return &IncompleteError{What: "the search of Rekor failed", Modules: out,
 		Hint: "try again, or seal without what was not found with --allow-missing"}
-}
-
-// shardEntries are the kept entries of one shard.
-type shardEntries struct {
-	treeID  string
-	logID   [32]byte
-	entries map[uint64]rekor.Entry // by index in the shard
-	speaks  map[uint64][]int
-}
-
-// buildRekorLogs makes one log of the entries of each shard.
-func (c *collector) buildRekorLogs(ctx context.Context, client *rekor.Client, digests []*wanted, chosen [][]rekor.Entry) ([]collectedLog, int, error) {
-	byTree := map[string]*shardEntries{}
-	total := 0
-	for i, entries := range chosen {
-		for _, e := range entries {
-			s := byTree[e.TreeID]
-			if s == nil {
-				s = &shardEntries{treeID: e.TreeID, entries: map[uint64]rekor.Entry{}, speaks: map[uint64][]int{}}
-				byTree[e.TreeID] = s
-			}
-			if _, ok := s.entries[e.Inclusion.Index]; !ok {
-				s.entries[e.Inclusion.Index] = e
-				total++
-			}
-			s.speaks[e.Inclusion.Index] = append(s.speaks[e.Inclusion.Index], digests[i].modules...)
-		}
-	}
-	if total == 0 {
-		return nil, 0, nil
-	}
-	// asked after the entries, so that no entry is newer than its shard's head
-	shards, err := client.Shards(ctx)
-	if err != nil {
-		return nil, 0, &RekorError{URL: c.RekorURL, Err: err}
-	}
-	var logs []collectedLog
-	for _, shard := range shards {
-		if s := byTree[shard.TreeID]; s != nil {
-			l, err := c.buildShard(ctx, client, shard, s)
-			if err != nil {
-				return nil, 0, fmt.Errorf("rekor: shard %s: %w", shard.TreeID, err)
-			}
-			logs = append(logs, *l)
-			delete(byTree, shard.TreeID)
-		}
-	}
-	for tree := range byTree {
-		return nil, 0, fmt.Errorf("rekor: entries of shard %s, which the server does not list", tree)
-	}
-	return logs, total, nil
-}
-
-// head is the one tree head that all proofs of a shard are brought to: what the
-// server lists now, or the newest that came with an entry if that is newer.
-func (s *shardEntries) head(m *trust.Material, shard rekor.Shard) ([]byte, merkle.Tree, string, error) {
-	checkpoint, size := shard.Checkpoint, shard.Size
-	for _, e := range s.entries {
-		if e.Inclusion.Tree.Size > size {
-			checkpoint, size = e.Checkpoint, e.Inclusion.Tree.Size
-		}
-	}
-	id, opened, err := m.RekorLogID(checkpoint)
-	if err != nil {
-		return nil, merkle.Tree{}, "", err
-	}
-	s.logID = id
-	return checkpoint, opened.Tree, opened.Origin, nil
-}
-
-// buildShard rebases every proof to the shard's head, with one consistency proof
-// for each size at which entries were proven, and merges them.
-func (c *collector) buildShard(ctx context.Context, client *rekor.Client, shard rekor.Shard, s *shardEntries) (*collectedLog, error) {
-	checkpoint, head, origin, err := s.head(c.Trust, shard)
-	if err != nil {
-		return nil, err
-	}
-	out := &collectedLog{speaks: s.speaks}
-	out.LogInfo = bundles.LogInfo{Kind: bundles.RekorV1, Name: origin, LogID: fmt.Sprintf("%x", s.logID)}
-	out.Checkpoint = checkpoint
-	consistency := map[uint64][]merkle.Hash{}
-	var proofs []merkle.Inclusion
-	for index, e := range s.entries {
-		if e.LogID != s.logID {
-			return nil, fmt.Errorf("entry %d says log ID %x, its checkpoint is signed by %x", index, e.LogID, s.logID)
-		}
-		size := e.Inclusion.Tree.Size
-		if _, ok := consistency[size]; !ok {
-			if consistency[size], err = client.Consistency(ctx, shard.TreeID, size, head.Size); err != nil {
-				return nil, err
-			}
-		}
-		proof, err := merkle.Rebase(e.Inclusion, head, consistency[size])
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: its proof at tree size %d does not lead to the head at %d: %w", index, size, head.Size, err)
-		}
-		proofs = append(proofs, proof)
-		out.Entries = append(out.Entries, bundles.Entry{
-			Index: index, Leaf: string(e.Body), LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET, Envelope: rekorV1(e).Envelope,
-		})
-	}
-	slices.SortFunc(out.Entries, func(a, b bundles.Entry) int { return cmp.Compare(a.Index, b.Index) })
-	out.Proof, err = merkle.MergeProofs(head, proofs)
-	return out, err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/verify"
 )
@@ -31,25 +32,35 @@ const DefaultOthers = 3
 
 // Request says what to take a snapshot of, and from where.
 type Request struct {
-	Dir      string      // of the project
-	World    gomod.World // for the go command's settings
-	Environ  []string    // of the go command, as os.Environ gives it
-	Mod      string      // overrides -mod of GOFLAGS
-	ModCache string      // overrides GOMODCACHE
+	Dir string // of the project; "" is none: artifacts alone
+	// Artifacts are files beside the modules for which evidence is wanted.
+	Artifacts []verify.Artifact
+	// Attestations are Sigstore bundles of publishers: files, or folders with
+	// *.sigstore.json, *.sigstore and *.jsonl files.
+	Attestations []string
+	World        gomod.World // for the go command's settings
+	Environ      []string    // of the go command, as os.Environ gives it
+	Mod          string      // overrides -mod of GOFLAGS
+	ModCache     string      // overrides GOMODCACHE
 	// NoDownload takes modules as they are in the module cache, without the go
 	// command.
 	NoDownload bool
 
-	RekorURL string          // of a Rekor v1; "" is none
-	Trust    *trust.Material // for the self-check, whose checksum database should be SumDB()
-	Policy   *policy.Policy  // for the self-check; its signers' entries are all kept
-	Others   int             // entries of other signers to keep for one digest
+	RekorURL string // of a Rekor v1; "" is none
+	// RekorTiles are where shards of Rekor v2 are read, for those that are not
+	// read at their URL in the trusted root: below each are its checkpoint and
+	// tiles.
+	RekorTiles []string
+	Trust      *trust.Material // for the self-check, whose checksum database should be SumDB()
+	Policy     *policy.Policy  // for the self-check; its signers' entries are all kept
+	Others     int             // entries of other signers to keep for one digest
 
 	// AllowMissing seals what there is, even if modules lack evidence or the
 	// search for it failed. What contradicts evidence is never sealed.
 	AllowMissing bool
 	Listings     bool      // carry the listings of the modules
 	Created      time.Time // to state in the bundle
+	Now          time.Time // the moment of judging, for the self-check
 	CacheDir     string    // for what was fetched; "" is none
 	Output       string    // file to write
 	Seal         func(bundles.Digests) ([]byte, error)
@@ -79,6 +90,8 @@ type Summary struct {
 	Nodes   int   // hashes in all multiproofs
 	Report  *verify.Report
 	LeftOut []LeftOut
+	Unread  []Unread
+	Unused  int // Sigstore bundles that speak of nothing here
 	Private int // modules about which no public service was asked
 	Failed  []ModuleError
 	Counts  []fetch.Count
@@ -86,9 +99,16 @@ type Summary struct {
 
 // LeftOut tells of entries that were found and not kept.
 type LeftOut struct {
-	Module module.Version
-	Count  int
-	Why    string
+	Subject string // a module, or an artifact
+	Count   int
+	Why     string
+}
+
+// Unread tells of a log of Rekor v2 whose tiles could not be read: its entries
+// are proven as their publishers proved them.
+type Unread struct {
+	Log string
+	Err error
 }
 
 // ModuleError is what went wrong with one module.
@@ -133,17 +153,21 @@ type collector struct {
 	*Request
 	env     gomod.Env
 	project *gomod.Project
-	modules []collected // in the order of project.Modules, without local ones
-	logs    []collectedLog
-	summary *Summary
+	// subjects are what evidence is looked for: the modules, in the order of
+	// project.Modules and without local ones, then the artifacts.
+	subjects []collected
+	logs     []collectedLog
+	summary  *Summary
 
 	listings *listings
+	found    map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
+	client   *rekor.Client                 // nil if no Rekor is asked
 }
 
-// collectedLog is a log with the modules that its entries speak of.
+// collectedLog is a log with the subjects that its entries speak of.
 type collectedLog struct {
 	bundles.Log
-	speaks map[uint64][]int // by entry index: places in collector.modules
+	speaks map[uint64][]int // by entry index: places in collector.subjects
 }
 
 // Take takes a snapshot, checks and seals it, and writes it to Output: either
@@ -169,8 +193,8 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if r.Policy == nil {
 		r.Policy = &policy.Policy{}
 	}
-	c := &collector{Request: &r, env: env, summary: &Summary{Output: r.Output}}
-	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor} {
+	c := &collector{Request: &r, env: env, found: map[shardID]map[uint64]*found{}, summary: &Summary{Output: r.Output}}
+	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -182,8 +206,25 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	return c.summary, nil
 }
 
-// load finds the dependency set, after the go command has downloaded it.
+// load finds what the snapshot is of: the dependency set, if there is a project,
+// and the artifacts.
 func (c *collector) load(ctx context.Context) error {
+	if c.Dir != "" {
+		if err := c.loadProject(ctx); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.Artifacts {
+		c.subjects = append(c.subjects, collected{artifact: &a})
+	}
+	if len(c.subjects) == 0 && c.project == nil {
+		return verify.ErrNothing
+	}
+	return nil
+}
+
+// loadProject finds the dependency set, after the go command has downloaded it.
+func (c *collector) loadProject(ctx context.Context) error {
 	request := gomod.Request{Dir: c.Dir, Env: c.env, Mod: c.Mod}
 	project, err := gomod.Load(request)
 	var missing *gomod.MissingGoModError
@@ -206,7 +247,7 @@ func (c *collector) load(ctx context.Context) error {
 	c.project = project
 	for _, m := range project.Modules {
 		if m.LocalDir == "" {
-			c.modules = append(c.modules, collected{Module: m, v: module.Version{Path: m.Path, Version: m.Version}})
+			c.subjects = append(c.subjects, collected{Module: m, v: module.Version{Path: m.Path, Version: m.Version}})
 		}
 	}
 	return nil

@@ -30,9 +30,9 @@ func (c *collector) collectSumDB(ctx context.Context) error {
 	if err != nil || db == nil {
 		return err
 	}
-	var public []int // places in c.modules
-	for i := range c.modules {
-		if c.private(c.modules[i].v) {
+	var public []int // places in c.subjects
+	for i := range c.modules() {
+		if c.private(c.subjects[i].v) {
 			c.summary.Private++
 			continue
 		}
@@ -102,7 +102,7 @@ func (c *collector) lookUp(ctx context.Context, client *sumdb.Client, public []i
 	for n, i := range public {
 		g.Go(func() error {
 			defer c.count(1)
-			r, err := client.Lookup(gctx, c.modules[i].v)
+			r, err := client.Lookup(gctx, c.subjects[i].v)
 			switch {
 			case gctx.Err() != nil:
 				return context.Cause(gctx)
@@ -124,7 +124,7 @@ func (c *collector) lookUp(ctx context.Context, client *sumdb.Client, public []i
 			out = append(out, *r)
 		}
 		if failed[n] != nil {
-			errs = append(errs, ModuleError{Module: c.modules[public[n]].v, Err: failed[n]})
+			errs = append(errs, ModuleError{Module: c.subjects[public[n]].v, Err: failed[n]})
 		}
 	}
 	c.summary.Failed = append(c.summary.Failed, errs...)

@@ -32,7 +32,7 @@ func (j *judgement) conclude(p *proof, d policy.Decision) bool {
 		}
 		return false
 	}
-	j.refuse(p.pieces, d)
+	j.report.refuse(p.pieces, d, "take a new snapshot of this project, or have the module attested (modseal attest)")
 	return false
 }
 
@@ -66,35 +66,6 @@ func (j *judgement) vouchedElsewhere(p *proof) bool {
 		return true
 	}
 	return false
-}
-
-// refuse is the verdict on what the policy denies: the worst that can be said of
-// the evidence there is.
-func (j *judgement) refuse(pieces []*piece, d policy.Decision) {
-	if len(pieces) == 0 {
-		j.verdict(NotLogged, "the bundle has no evidence for it", "take a new snapshot of this project, or have the module attested (modseal attest)")
-		return
-	}
-	first := func(is func(*piece) bool) *piece {
-		if i := slices.IndexFunc(pieces, is); i >= 0 {
-			return pieces[i]
-		}
-		return nil
-	}
-	if e := first(func(e *piece) bool { return e.status == Invalid }); e != nil {
-		j.verdict(Invalid, e.Why, e.hint)
-		return
-	}
-	if e := first(func(e *piece) bool { return e.untrusted }); e != nil {
-		j.verdict(NotAllowed, e.Why, e.hint)
-		return
-	}
-	weighed := first(func(e *piece) bool { return e.status == Verified && e.Of != policy.OfRecord && !e.Accepted })
-	if e := first(func(e *piece) bool { return e.status == NotAllowed }); e != nil && weighed == nil {
-		j.verdict(NotAllowed, e.Why, e.hint)
-		return
-	}
-	j.verdict(NotAllowed, d.Reason, d.Hint)
 }
 
 // checkZipBeside judges the zip that lies beside an unpacked tree. No build reads

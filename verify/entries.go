@@ -159,3 +159,32 @@ func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest)
 	}
 	return out
 }
+
+// refuse is the verdict on what the policy denies: the worst that can be said of
+// the evidence there is.
+func (v *Verdict) refuse(pieces []*piece, d policy.Decision, hintNotLogged string) {
+	if len(pieces) == 0 {
+		v.set(NotLogged, "the bundle has no evidence for it", hintNotLogged)
+		return
+	}
+	first := func(is func(*piece) bool) *piece {
+		if i := slices.IndexFunc(pieces, is); i >= 0 {
+			return pieces[i]
+		}
+		return nil
+	}
+	if e := first(func(e *piece) bool { return e.status == Invalid }); e != nil {
+		v.set(Invalid, e.Why, e.hint)
+		return
+	}
+	if e := first(func(e *piece) bool { return e.untrusted }); e != nil {
+		v.set(NotAllowed, e.Why, e.hint)
+		return
+	}
+	weighed := first(func(e *piece) bool { return e.status == Verified && e.Of != policy.OfRecord && !e.Accepted })
+	if e := first(func(e *piece) bool { return e.status == NotAllowed }); e != nil && weighed == nil {
+		v.set(NotAllowed, e.Why, e.hint)
+		return
+	}
+	v.set(NotAllowed, d.Reason, d.Hint)
+}

@@ -5,7 +5,7 @@ import "testing"
 // Property: a report passes only if there is a module and each is judged and
 // passes. What was never looked at does not.
 func TestFinish(t *testing.T) {
-	good := ModuleReport{Status: Verified, OK: true}
+	good := ModuleReport{Verdict: Verdict{Status: Verified, OK: true}}
 	for name, c := range map[string]struct {
 		modules []ModuleReport
 		ok      bool
@@ -13,7 +13,7 @@ func TestFinish(t *testing.T) {
 		"no modules":             {nil, false},
 		"one that passes":        {[]ModuleReport{good}, true},
 		"one that was not seen":  {[]ModuleReport{good, {}}, false},
-		"one that does not pass": {[]ModuleReport{good, {Status: Mismatch}, good}, false},
+		"one that does not pass": {[]ModuleReport{good, {Verdict: Verdict{Status: Mismatch}}, good}, false},
 	} {
 		r := Report{OK: true, Modules: c.modules}
 		r.finish()

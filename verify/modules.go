@@ -20,8 +20,8 @@ import (
 // compares that with the evidence.
 type moduleCheck struct {
 	policy  *policy.Policy
-	now     time.Time                 // of judging
-	explain func(module.Version) bool // whether to report how the policy decided
+	now     time.Time              // of judging
+	explain func(name string) bool // whether to report how the policy decided
 	places  places
 	hasher  *modhash.Hasher
 	index   *index
@@ -103,7 +103,7 @@ func (j *judgement) unreadable(err error) {
 const hintRefetch = "remove it from the module cache and fetch it again; if it recurs, distrust where it comes from"
 
 func (j *judgement) verdict(s Status, reason, hint string) {
-	j.report.Status, j.report.Reason, j.report.Hint = s, reason, hint
+	j.report.set(s, reason, hint)
 }
 
 func (j *judgement) onDisk(what, file, digest string) {
@@ -281,7 +281,7 @@ func (p *piece) counts() bool { return p.Accepted }
 // conclusion puts into the report what the policy said, and of what.
 func (j *judgement) conclusion(p *proof, d policy.Decision) {
 	j.report.Rule = d.Rule
-	if j.explain != nil && j.explain(j.v) {
+	if j.explain != nil && (j.explain(j.v.Path) || j.explain(j.v.String())) {
 		j.report.Explain = d.Explain
 	}
 	j.publish(p)

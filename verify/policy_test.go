@@ -31,7 +31,10 @@ func TestRequirements(t *testing.T) {
 		for require, want := range c.want {
 			w.flags.Require = require
 			r := w.check()
-			says := map[verify.Status]string{verify.NotAllowed: "the policy requires " + require.Needs(), verify.NotLogged: "no evidence"}[want]
+			says := map[verify.Status]string{verify.NotAllowed: "the policy requires " + map[policy.Require]string{
+				"any": "a checksum-database record or a trusted signer's entry in Rekor", "all": "both a checksum-database record and a trusted signer's entry in Rekor",
+				"rekor": "a trusted signer's entry in Rekor", "sumdb": "a checksum-database record",
+			}[require], verify.NotLogged: "no evidence"}[want]
 			lie{want: all(want), says: says}.judge(t, r)
 			if t.Failed() {
 				t.Fatalf("with %s, require %q", c.there, require)

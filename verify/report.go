@@ -10,14 +10,15 @@ import (
 // Report says of every module of the dependency set what was found. It is the
 // same whatever format it is written in; docs/report.md describes its JSON.
 type Report struct {
-	OK      bool           `json:"ok"`    // every module is verified, exempt or an allowed local
-	Notes   []string       `json:"notes"` // what whoever relies on it must know besides
-	Bundle  BundleReport   `json:"bundle"`
-	Project ProjectReport  `json:"project"`
-	Policy  PolicyReport   `json:"policy"`
-	Logs    []LogReport    `json:"logs"`
-	Counts  map[string]int `json:"counts"` // by status; the sum is len(Modules)
-	Modules []ModuleReport `json:"modules"`
+	OK        bool             `json:"ok"`    // every module and artifact is verified, exempt or an allowed local
+	Notes     []string         `json:"notes"` // what whoever relies on it must know besides
+	Bundle    BundleReport     `json:"bundle"`
+	Project   ProjectReport    `json:"project"`
+	Policy    PolicyReport     `json:"policy"`
+	Logs      []LogReport      `json:"logs"`
+	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules and artifacts
+	Modules   []ModuleReport   `json:"modules"`
+	Artifacts []ArtifactReport `json:"artifacts,omitempty"`
 }
 
 // BundleReport describes the bundle and who sealed it.
@@ -41,7 +42,8 @@ type ProjectReport struct {
 
 // PolicyReport says by what rules.
 type PolicyReport struct {
-	Require string   `json:"require"`
+	File    string   `json:"file,omitempty"`    // the policy file, or
+	Require string   `json:"require,omitempty"` // what the flag asks for
 	Signers []string `json:"signers"`
 	SumDBs  []string `json:"sumdbs"`
 }
@@ -67,19 +69,48 @@ type ModuleReport struct {
 	Version   string `json:"version"`
 	Replaces  string `json:"replaces,omitempty"` // path@version that go.mod requires, if this replaces it
 	Dir       string `json:"dir,omitempty"`      // of a local module
-	Status    Status `json:"status"`
-	OK        bool   `json:"ok"` // whether the status lets the build go on
 	GoModOnly bool   `json:"goModOnly,omitempty"`
-
-	Reason      string           `json:"reason,omitempty"`  // why, unless verified
-	Hint        string           `json:"hint,omitempty"`    // what to do
-	Rule        string           `json:"rule,omitempty"`    // of the policy that decided
-	Explain     []string         `json:"explain,omitempty"` // how, if that was asked for
-	OnDisk      []Content        `json:"onDisk,omitempty"`
-	Evidence    []EvidenceReport `json:"evidence,omitempty"`
-	Differences []Difference     `json:"differences,omitempty"` // files that differ from the proven listing
-	MoreDiffs   int              `json:"moreDifferences,omitempty"`
+	Verdict
+	OnDisk      []Content    `json:"onDisk,omitempty"`
+	Differences []Difference `json:"differences,omitempty"` // files that differ from the proven listing
+	MoreDiffs   int          `json:"moreDifferences,omitempty"`
 }
+
+// ArtifactReport is the verdict on one artifact. Of its digests those are there
+// that are known.
+type ArtifactReport struct {
+	Name   string `json:"name,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	SHA384 string `json:"sha384,omitempty"`
+	SHA512 string `json:"sha512,omitempty"`
+	Verdict
+}
+
+// String is the artifact's name, or a digest of what has none.
+func (a *ArtifactReport) String() string {
+	switch {
+	case a.Name != "":
+		return a.Name
+	case a.SHA256 != "":
+		return "sha256:" + a.SHA256
+	case a.SHA384 != "":
+		return "sha384:" + a.SHA384
+	}
+	return "sha512:" + a.SHA512
+}
+
+// Verdict is what was found of a module or an artifact.
+type Verdict struct {
+	Status   Status           `json:"status"`
+	OK       bool             `json:"ok"`                // whether the status lets the build go on
+	Reason   string           `json:"reason,omitempty"`  // why, unless verified
+	Hint     string           `json:"hint,omitempty"`    // what to do
+	Rule     string           `json:"rule,omitempty"`    // of the policy that decided
+	Explain  []string         `json:"explain,omitempty"` // how, if that was asked for
+	Evidence []EvidenceReport `json:"evidence,omitempty"`
+}
+
+func (v *Verdict) set(s Status, reason, hint string) { v.Status, v.Reason, v.Hint = s, reason, hint }
 
 // Content is something of the module that was hashed.
 type Content struct {
@@ -122,16 +153,26 @@ func (m *ModuleReport) setDifferences(changes []modhash.Change) {
 	}
 }
 
-// finish counts, and decides whether all is well: only if there is a module,
-// each has a verdict, and each verdict lets the build go on.
+// verdicts are those on all modules and artifacts.
+func (r *Report) verdicts() []*Verdict {
+	var out []*Verdict
+	for i := range r.Modules {
+		out = append(out, &r.Modules[i].Verdict)
+	}
+	for i := range r.Artifacts {
+		out = append(out, &r.Artifacts[i].Verdict)
+	}
+	return out
+}
+
+// finish counts, and decides whether all is well: only if there is a module or
+// an artifact, each has a verdict, and each verdict lets the build go on.
 func (r *Report) finish() {
 	r.Counts = map[string]int{}
-	r.OK = len(r.Modules) > 0
-	for i := range r.Modules {
-		m := &r.Modules[i]
-		r.Counts[m.Status.String()]++
-		if !m.OK {
-			r.OK = false
-		}
+	all := r.verdicts()
+	r.OK = len(all) > 0
+	for _, v := range all {
+		r.Counts[v.Status.String()]++
+		r.OK = r.OK && v.OK
 	}
 }

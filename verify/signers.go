@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,13 @@ type signerCheck struct {
 	done map[*bundles.Entry]*signerResult
 }
 
-const hintStranger = "if you trust the signer, name it with --key, or --certificate-identity and --certificate-oidc-issuer"
+// hintStranger says how to name a signer.
+func hintStranger(p *policy.Policy) string {
+	if strings.HasPrefix(p.Name(), "--") {
+		return "if you trust the signer, name it with --key, or --certificate-identity and --certificate-oidc-issuer"
+	}
+	return "if you trust the signer, name it among the signers of the policy, and in the rule"
+}
 
 type signerResult struct {
 	once      sync.Once
@@ -96,7 +103,7 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		r.hint = ref.log.hint()
 		return
 	}
-	r.hint = hintStranger
+	r.hint = hintStranger(s.policy)
 	// whom the policy does not name is not worth a verification
 	switch {
 	case c.Certificate == nil && len(s.policy.Names(r.by)) == 0:

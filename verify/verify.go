@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/module"
@@ -46,11 +47,13 @@ type (
 // Request says what to verify and by whose rules. Its zero value trusts nobody
 // and accepts nothing.
 type Request struct {
-	Dir      string // of the project: where the go command would be run
+	Dir      string // of the project: where the go command would be run; "" is none: artifacts alone
 	World    World  // for the go command's settings
 	Mod      string // overrides -mod of GOFLAGS: "mod" or "readonly"; "" does not
 	ModCache string // overrides GOMODCACHE
 	Zips     string // a directory of module zips, in place of a module cache
+
+	Artifacts []Artifact // what must be proven beside the modules
 
 	Bundle     io.ReaderAt // the *.modseal file
 	BundleSize int64       // bytes
@@ -62,9 +65,9 @@ type Request struct {
 	Policy              *Policy              // what modules and artifacts must have; nil accepts nothing
 	Now                 time.Time            // the moment of judging; zero: no window in time and no exemption holds
 
-	// Explain tells of which modules the report is to say how the policy decided;
-	// nil is of none.
-	Explain func(m module.Version) bool
+	// Explain tells of which modules (path, or path@version) and artifacts the
+	// report is to say how the policy decided; nil is of none.
+	Explain func(name string) bool
 
 	// OwnManifest believes the bundle's manifest about zips even if nobody sealed
 	// it: for the self-check of whoever has just made it of this very module cache.
@@ -97,8 +100,13 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(e.project.Modules) == 0 {
+	if len(e.project.Modules)+len(r.Artifacts) == 0 {
 		return nil, ErrNothing
+	}
+	for _, a := range r.Artifacts {
+		if len(a.Digests) == 0 {
+			return nil, fmt.Errorf("artifact %q without a digest", a.Name)
+		}
 	}
 	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals})
 	if err != nil {
@@ -125,7 +133,15 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err := explainMismatches(b, modules); err != nil {
 		return nil, err
 	}
-	return r.report(b, e, logs, modules)
+	out, err := r.report(b, e, logs, modules)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Artifacts {
+		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
+	}
+	out.finish()
+	return out, nil
 }
 
 func parseWitnesses(p *policy.Policy) ([]trust.Witness, error) {
@@ -160,7 +176,10 @@ func readEnclave(r Request) (*enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &enclave{}
+	e := &enclave{project: &gomod.Project{}}
+	if r.Dir == "" {
+		return e, nil
+	}
 	load := gomod.Request{Dir: r.Dir, Env: env, Mod: r.Mod}
 	if r.Zips != "" {
 		e.places.dir = r.Zips
@@ -241,9 +260,14 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 		Notes:   r.notes(b, e.project),
 		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, SealedBy: []string{}},
 		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root},
-		Policy:  PolicyReport{Require: string(r.Policy.Require), Signers: []string{}, SumDBs: []string{}},
+		Policy:  PolicyReport{Signers: []string{}, SumDBs: []string{}},
 		Logs:    []LogReport{},
 		Modules: make([]ModuleReport, len(modules)),
+	}
+	if flag, ok := strings.CutPrefix(r.Policy.Name(), "--require="); ok {
+		out.Policy.Require = flag
+	} else {
+		out.Policy.File = r.Policy.Name()
 	}
 	for _, s := range b.Seals {
 		out.Bundle.SealedBy = append(out.Bundle.SealedBy, s.By)
@@ -265,7 +289,6 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 			}
 		}
 	}
-	out.finish()
 	if n := len(out.Modules); n != len(e.project.Modules) {
 		return nil, fmt.Errorf("%d verdicts for %d modules", n, len(e.project.Modules))
 	}
@@ -281,7 +304,7 @@ func (r *Request) notes(b *bundles.Bundle, p *gomod.Project) []string {
 	if p.Mod == "mod" {
 		notes = append(notes, "the go command runs with -mod=mod: it may add modules to the build that are not in go.mod and were not verified; -mod=readonly does not")
 	}
-	if m := b.Manifest.Project.Module; m != p.Main {
+	if m := b.Manifest.Project.Module; m != p.Main && r.Dir != "" {
 		notes = append(notes, fmt.Sprintf("the bundle was made of %q, not of this project", m))
 	}
 	return notes

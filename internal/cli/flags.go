@@ -22,16 +22,20 @@ type projectFlags struct {
 
 // policyFlags are shorthand for a policy.
 type policyFlags struct {
+	Policy                      string   `placeholder:"FILE" help:"Policy file (docs/policy.md), in place of the flags that are shorthand for one."`
 	Key                         []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may vouch for modules in Rekor. Repeatable."`
 	CertificateIdentity         string   `placeholder:"ID" help:"Identity in the certificate of somebody who may vouch for modules."`
 	CertificateIdentityRegexp   string   `placeholder:"RE" help:"The same as a regular expression, which must match all of it."`
 	CertificateOidcIssuer       string   `placeholder:"URL" help:"OIDC issuer in that certificate."`
 	CertificateOidcIssuerRegexp string   `placeholder:"RE" help:"The same as a regular expression, which must match all of it."`
-	Require                     string   `enum:"any,rekor,sumdb,all" default:"any" help:"What each module needs: a checksum-database record (sumdb), a trusted signer's entry in Rekor (rekor), either (any) or both (all)."`
+	Require                     string   `enum:",any,rekor,sumdb,all" default:"" placeholder:"WHAT" help:"What each module needs: a checksum-database record (sumdb), a trusted signer's entry in Rekor (rekor), either (any, the default) or both (all)."`
 }
 
 func (f *policyFlags) policy(p *Process) (*policy.Policy, error) {
-	out := policy.Flags{Require: policy.Require(f.Require), AllowLocal: true}
+	if f.Policy != "" {
+		return f.file(p)
+	}
+	out := policy.Flags{Require: cmp.Or(policy.Require(f.Require), policy.RequireAny), AllowLocal: true}
 	for _, name := range f.Key {
 		k, err := p.publicKey(name)
 		if err != nil {
@@ -55,6 +59,23 @@ func (f *policyFlags) policy(p *Process) (*policy.Policy, error) {
 		return nil, usagef("--require=%s needs somebody to trust: --key, or --certificate-identity and --certificate-oidc-issuer", out.Require)
 	}
 	return policy.FromFlags(out), nil
+}
+
+// file reads the policy file.
+func (f *policyFlags) file(p *Process) (*policy.Policy, error) {
+	if len(f.Key) > 0 || f.Require+f.CertificateIdentity+f.CertificateIdentityRegexp+f.CertificateOidcIssuer+f.CertificateOidcIssuerRegexp != "" {
+		return nil, usagef("--policy and --key, --certificate-* or --require: the file says all of it")
+	}
+	name := p.path(f.Policy)
+	data, err := readFile(name, policy.MaxFile)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	out, err := policy.Parse(f.Policy, data, func(key string) ([]byte, error) { return readFile(p.path(key), keys.MaxKeyFile) })
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return out, nil
 }
 
 // trustFlags name the logs and authorities that are trusted.

@@ -13,6 +13,7 @@ import (
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/snapshot"
@@ -21,13 +22,16 @@ import (
 const publicRekorURL = "https://rekor.sigstore.dev"
 
 type snapshotCommand struct {
-	Dir string `arg:"" optional:"" default:"." placeholder:"DIR" help:"The project (default: here)."`
+	Dir string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
 
 	Output  string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
 	SealKey string `placeholder:"K.key" help:"Private key to seal the bundle with (modseal keygen makes one)."`
 	NoSeal  bool   `help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
 
-	RekorURL string `name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
+	RekorURL     string   `name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
+	RekorTiles   []string `name:"rekor-tiles" placeholder:"URL" sep:"none" help:"Where the checkpoint and tiles of a Rekor v2 are read, if not at its URL in the trusted root. Repeatable."`
+	Attestations []string `placeholder:"DIR|FILE" sep:"none" help:"Sigstore bundles of publishers: a file, or a folder with *.sigstore.json, *.sigstore and *.jsonl files. Repeatable."`
+	artifactFlags
 	policyFlags
 	Others       int  `default:"${others}" placeholder:"N" help:"Entries to keep for each digest of signers that were not named (default ${default})."`
 	AllowMissing bool `help:"Seal what there is, even if modules lack evidence."`
@@ -68,7 +72,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		return nil, usagef("give either --seal-key K.key to seal the bundle, or --no-seal")
 	}
 	r := &snapshot.Request{
-		Dir: p.path(c.Dir), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload,
+		Dir: c.project(p, c.Dir), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
 		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}
@@ -81,7 +85,13 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	if err := checkOutput(r.Output); err != nil {
 		return nil, err
 	}
+	for _, name := range c.Attestations {
+		r.Attestations = append(r.Attestations, p.path(name))
+	}
 	var err error
+	if r.Artifacts, err = c.artifacts(p); err != nil {
+		return nil, err
+	}
 	if r.Policy, err = c.policy(p); err != nil {
 		return nil, err
 	}
@@ -167,7 +177,7 @@ func (c *snapshotCommand) cacheDir(p *Process) string {
 
 func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	for _, l := range s.LeftOut {
-		p.say("%s: entries left out: %d %s", l.Module, l.Count, l.Why)
+		p.say("%s: entries left out: %d %s", l.Subject, l.Count, l.Why)
 	}
 	if s.Private > 0 {
 		p.say("%d private modules were not asked about", s.Private)
@@ -179,7 +189,13 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	if c.NoSeal {
 		sealed = "NOT SEALED"
 	}
-	fmt.Fprintf(p.Stdout, "%s: %d modules, %d proven; %s, %d bytes\n", c.Output, len(s.Report.Modules), s.Report.Counts["verified"], sealed, s.Size)
+	for _, u := range s.Unread {
+		p.say("%s: its tiles can't be read, so its entries are proven as they were published: %v", u.Log, u.Err)
+	}
+	if s.Unused > 0 {
+		p.say("%d Sigstore bundles speak of nothing here", s.Unused)
+	}
+	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
 	for i, l := range s.Logs {
 		fmt.Fprintf(p.Stdout, "  %-9s %s: %d entries\n", l.Kind, l.Name, s.Entries[i])
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/gomod"
@@ -14,11 +16,14 @@ import (
 
 type verifyCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
-	Dir    string `arg:"" optional:"" default:"." placeholder:"DIR" help:"The project (default: here)."`
+	Dir    string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
 
 	SealKey            []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may seal bundles. Repeatable."`
 	InsecureIgnoreSeal bool     `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
 	policyFlags
+	At      string   `placeholder:"TIME" help:"Judge time windows, exemptions and ages as of this moment (RFC 3339), not of now."`
+	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
+	artifactFlags
 	trustFlags
 	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 	projectFlags
@@ -73,7 +78,7 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 		return nil, usagef("whose bundles are trusted? give --seal-key K.pub, or accept anybody's with --insecure-ignore-seal")
 	}
 	r := &verify.Request{
-		Dir: p.path(c.Dir), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
+		Dir: c.project(p, c.Dir), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
 	}
 	if c.ModCache != "" {
 		r.ModCache = p.path(c.ModCache)
@@ -85,6 +90,13 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	if r.Policy, err = c.policy(p); err != nil {
 		return nil, err
 	}
+	if r.Now, err = moment(p, c.At); err != nil {
+		return nil, err
+	}
+	if r.Artifacts, err = c.artifacts(p); err != nil {
+		return nil, err
+	}
+	r.Explain = func(name string) bool { return slices.Contains(c.Explain, name) }
 	if r.Trust, err = c.material(p); err != nil {
 		return nil, err
 	}
@@ -101,6 +113,18 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	}
 	r.Seals, err = p.sealers(c.SealKey)
 	return r, err
+}
+
+// moment is the time that a flag gives, or now.
+func moment(p *Process, at string) (time.Time, error) {
+	if at == "" {
+		return p.Now(), nil
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return t, usagef("--at: %q is not a time such as 2026-01-31T12:00:00Z", at)
+	}
+	return t, nil
 }
 
 // write writes the report to standard output, or to a file that is there whole

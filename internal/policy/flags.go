@@ -47,7 +47,7 @@ const AllSealers = -1
 
 // FromFlags is the policy that flags stand for.
 func FromFlags(f Flags) *Policy {
-	p := &Policy{AllowLocal: f.AllowLocal, Require: f.Require}
+	p := &Policy{AllowLocal: f.AllowLocal}
 	p.Signers = append(p.Signers, f.Signers...)
 	signers, sealers := pointers(f.Signers), pointers(f.Sealers)
 	p.named = append(append(p.named, signers...), sealers...)

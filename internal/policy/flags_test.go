@@ -7,12 +7,26 @@ import (
 	"github.com/modseal/modseal/internal/policy"
 )
 
-// Property: flags stand for a policy that allows what Require.Met does, for
-// modules and artifacts alike, and say it in the same words.
+// needs is what each requirement asks for, in words, and whether it is met with a
+// record, and with a signer's entry; all asks for both.
+var needs = map[policy.Require]struct {
+	words          string
+	record, signed bool
+}{
+	policy.RequireAny:   {"a checksum-database record or a trusted signer's entry in Rekor", true, true},
+	policy.RequireAll:   {"both a checksum-database record and a trusted signer's entry in Rekor", false, false},
+	policy.RequireRekor: {"a trusted signer's entry in Rekor", false, true},
+	policy.RequireSumDB: {"a checksum-database record", true, false},
+	"":                  {"what nothing meets", false, false},
+	"ANY":               {"what nothing meets", false, false},
+}
+
+// Property: flags stand for a policy that allows what they ask for, for modules
+// and artifacts alike, and say it in the same words.
 func TestFromFlags(t *testing.T) {
 	alice := policy.KeySigner(key(t, "alice"))
 	stranger := "signed by " + policy.KeySigner(key(t, "bob")).Name + ", whom the policy does not name"
-	for _, r := range []policy.Require{policy.RequireAny, policy.RequireAll, policy.RequireRekor, policy.RequireSumDB, "", "ANY"} {
+	for r, need := range needs {
 		p := policy.FromFlags(policy.Flags{Require: r, Signers: []policy.Signer{alice}, AllowLocal: true})
 		for _, e := range []struct {
 			evidence      string
@@ -25,11 +39,11 @@ func TestFromFlags(t *testing.T) {
 		} {
 			for _, s := range []policy.Subject{mod("example.com/m"), {Artifact: "a/b"}} {
 				d := p.Decide(s, now, pieces(t, words(e.evidence)...))
-				if (d.Outcome == policy.Allowed) != r.Met(e.sumdb, e.signed) {
+				if (d.Outcome == policy.Allowed) != (need.record && e.sumdb || need.signed && e.signed || r == policy.RequireAll && e.sumdb && e.signed) {
 					t.Errorf("%q with %s: %v", r, e.evidence, d.Outcome)
 				}
-				want := "it has " + e.have + "; the policy requires " + r.Needs()
-				if e.have == "" && r != policy.RequireSumDB && r.Met(true, true) {
+				want := "it has " + e.have + "; the policy requires " + need.words
+				if e.have == "" && r != policy.RequireSumDB && need.words != "what nothing meets" {
 					want = stranger
 				}
 				if d.Outcome == policy.Denied && d.Reason != want && e.have != "" {

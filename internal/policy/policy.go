@@ -25,8 +25,6 @@ type Policy struct {
 	Witnesses  []Witness // whose cosignatures a rule asks for
 	Seal       SealRule  // who may seal bundles
 
-	Require Require // of the policies that predate rules; see old.go
-
 	source string    // what the policy was read from; "" is the flags
 	named  []*Signer // everybody whom it names, sealers too
 	rules  []rule

@@ -35,41 +35,40 @@ func key(t *testing.T, name string) *keys.Public {
 	return k
 }
 
-// Property: what a module needs follows from the requirement alone; the zero
-// one, and one that is unknown, nothing meets.
-func TestRequire(t *testing.T) {
-	for r, want := range map[policy.Require][4]bool{ // with neither, with a record, with a signer's entry, with both
-		policy.RequireAny:   {false, true, true, true},
-		policy.RequireAll:   {false, false, false, true},
-		policy.RequireRekor: {false, false, true, true},
-		policy.RequireSumDB: {false, true, false, true},
-		"":                  {},
-		"ANY":               {},
-	} {
-		for i, want := range want {
-			if got := r.Met(i&1 != 0, i&2 != 0); got != want {
-				t.Errorf("%q met by record %v and entry %v: %v", r, i&1 != 0, i&2 != 0, got)
-			}
-		}
-		if needs := r.Needs(); (needs == "what nothing meets") != (want == [4]bool{}) {
-			t.Errorf("%q needs %s", r, needs)
-		}
+// of is the policy of these signers.
+func of(signers ...policy.Signer) *policy.Policy {
+	return policy.FromFlags(policy.Flags{Require: policy.RequireRekor, Signers: signers})
+}
+
+// byKey and byCertificate give the name of who that is, if anybody.
+func byKey(p *policy.Policy, k *keys.Public) (string, bool) {
+	return first(p.Names(policy.Principal{Key: k}))
+}
+
+func byCertificate(p *policy.Policy, c certificate.Summary) (string, bool) {
+	return first(p.Names(policy.Principal{Certificate: &c}))
+}
+
+func first(names []string) (string, bool) {
+	if len(names) == 0 {
+		return "", false
 	}
+	return names[0], true
 }
 
 // Property: the zero policy trusts nobody, and neither does a signer that is
 // neither a key nor an identity.
 func TestZeroPolicy(t *testing.T) {
-	for _, p := range []policy.Policy{{}, {Signers: []policy.Signer{{}, {Name: "nobody"}}}} {
-		if s, ok := p.ByKey(key(t, "alice")); ok {
-			t.Errorf("a key is trusted as %q", s.Name)
+	for _, p := range []*policy.Policy{{}, of(policy.Signer{}, policy.Signer{Name: "nobody"})} {
+		if s, ok := byKey(p, key(t, "alice")); ok {
+			t.Errorf("a key is trusted as %q", s)
 		}
 		for _, c := range []certificate.Summary{{}, summary("alice@example.com", issuer)} {
-			if s, ok := p.ByCertificate(c); ok {
-				t.Errorf("a certificate is trusted as %q", s.Name)
+			if s, ok := byCertificate(p, c); ok {
+				t.Errorf("a certificate is trusted as %q", s)
 			}
 		}
-		if p.NamesIdentities() || p.AllowLocal || p.Require.Met(true, true) {
+		if p.NamesIdentities() || p.AllowLocal {
 			t.Errorf("%+v lets something pass", p)
 		}
 	}
@@ -78,12 +77,12 @@ func TestZeroPolicy(t *testing.T) {
 // Property: a key is found by the key itself, and by no other.
 func TestByKey(t *testing.T) {
 	alice, bob := key(t, "alice"), key(t, "bob")
-	p := policy.Policy{Signers: []policy.Signer{signer(t, policy.Identity{Subject: "x", Issuer: "y"}), policy.KeySigner(bob), policy.KeySigner(alice)}}
-	if s, ok := p.ByKey(key(t, "alice")); !ok || s.Name != "key "+alice.String() || s.Key != alice {
+	p := of(signer(t, policy.Identity{Subject: "x", Issuer: "y"}), policy.KeySigner(bob), policy.KeySigner(alice))
+	if s, ok := byKey(p, key(t, "alice")); !ok || s != "key "+alice.String() {
 		t.Errorf("%+v, %v", s, ok)
 	}
-	if s, ok := p.ByKey(key(t, "mallory")); ok {
-		t.Errorf("mallory is %q", s.Name)
+	if s, ok := byKey(p, key(t, "mallory")); ok {
+		t.Errorf("mallory is %q", s)
 	}
 	if !p.NamesIdentities() {
 		t.Error("the identity is not named")
@@ -128,21 +127,21 @@ func TestByCertificate(t *testing.T) {
 			{"https://example.com/repo", true}, {"https://example.com/", false}, {"https://evil.com/?https://example.com/repo", false},
 		}},
 	} {
-		p := policy.Policy{Signers: []policy.Signer{signer(t, c.id)}}
+		p := of(signer(t, c.id))
 		for _, m := range c.matches {
-			if s, ok := p.ByCertificate(summary(m.subject, issuer)); ok != m.ok {
-				t.Errorf("%+v on %q: %v (%q)", c.id, m.subject, ok, s.Name)
+			if s, ok := byCertificate(p, summary(m.subject, issuer)); ok != m.ok {
+				t.Errorf("%+v on %q: %v (%q)", c.id, m.subject, ok, s)
 			}
 			for _, other := range []string{"", issuer + ".evil", "x" + issuer, issuer + "\n"} {
-				if s, ok := p.ByCertificate(summary(m.subject, other)); ok {
-					t.Errorf("%+v on %q of %q: %q", c.id, m.subject, other, s.Name)
+				if s, ok := byCertificate(p, summary(m.subject, other)); ok {
+					t.Errorf("%+v on %q of %q: %q", c.id, m.subject, other, s)
 				}
 			}
 		}
 	}
-	p := policy.Policy{Signers: []policy.Signer{signer(t, policy.Identity{Subject: "a", IssuerRegexp: `https://a\.example|https://b\.example`})}}
+	p := of(signer(t, policy.Identity{Subject: "a", IssuerRegexp: `https://a\.example|https://b\.example`}))
 	for by, want := range map[string]bool{"https://a.example": true, "https://b.example": true, "https://a.example.evil": false, "xhttps://b.example": false} {
-		if _, ok := p.ByCertificate(summary("a", by)); ok != want {
+		if _, ok := byCertificate(p, summary("a", by)); ok != want {
 			t.Errorf("issuer %q: %v", by, ok)
 		}
 	}
@@ -152,9 +151,9 @@ func TestByCertificate(t *testing.T) {
 func TestFirstSigner(t *testing.T) {
 	any, alice := signer(t, policy.Identity{SubjectRegexp: ".*", Issuer: issuer}), signer(t, policy.Identity{Subject: "alice", Issuer: issuer})
 	for _, signers := range [][]policy.Signer{{any, alice}, {alice, any}} {
-		p := policy.Policy{Signers: signers}
-		if s, ok := p.ByCertificate(summary("alice", issuer)); !ok || s.Name != signers[0].Name {
-			t.Errorf("%q, want %q", s.Name, signers[0].Name)
+		p := of(signers...)
+		if s, ok := byCertificate(p, summary("alice", issuer)); !ok || s != signers[0].Name {
+			t.Errorf("%q, want %q", s, signers[0].Name)
 		}
 	}
 	if alice.Name != "identity alice of "+issuer {

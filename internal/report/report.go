@@ -90,8 +90,14 @@ func (t *text) head(r *verify.Report) {
 	if r.Project.Zips != "" {
 		where = r.Project.Zips
 	}
-	t.printf("project  %s   modules from %s\n", r.Project.Module, where)
-	t.printf("policy   require %s\n", r.Policy.Require)
+	if r.Project.Dir != "" {
+		t.printf("project  %s   modules from %s\n", r.Project.Module, where)
+	}
+	if r.Policy.File != "" {
+		t.printf("policy   %s\n", r.Policy.File)
+	} else {
+		t.printf("policy   require %s\n", r.Policy.Require)
+	}
 	for _, s := range r.Policy.Signers {
 		t.printf("signer   %s\n", s)
 	}
@@ -103,7 +109,7 @@ func (t *text) head(r *verify.Report) {
 func (t *text) logs(r *verify.Report) {
 	for _, l := range r.Logs {
 		if l.Proven {
-			t.printf("log      %s   %s, tree of %d, root %.16s\n", l.Name, entries(l.Entries), l.Size, l.Root)
+			t.printf("log      %s   %s, tree of %d, root %.16s%s\n", l.Name, entries(l.Entries), l.Size, l.Root, witnesses(l))
 			continue
 		}
 		problem, more := lines(l.Problem)
@@ -111,6 +117,17 @@ func (t *text) logs(r *verify.Report) {
 		t.indented(more)
 	}
 	t.printf("\n")
+}
+
+// witnesses says who cosigned the head of a log that could have witnesses.
+func witnesses(l verify.LogReport) string {
+	switch {
+	case l.Kind != "rekor-v2":
+		return ""
+	case len(l.Witnesses) == 0:
+		return ", unwitnessed"
+	}
+	return ", witnessed by " + strings.Join(l.Witnesses, ", ")
 }
 
 func entries(n int) string {
@@ -136,13 +153,24 @@ func (t *text) modules(r *verify.Report, s verify.Status) {
 	listed := false
 	for i := range r.Modules {
 		m := &r.Modules[i]
-		if m.Status != s || (s == verify.Verified && !t.o.All) {
+		if m.Status != s || s == verify.Verified && !t.o.All && m.Explain == nil {
 			continue
 		}
 		listed = true
 		t.module(m)
 		if m.Hint != "" && !slices.Contains(hints, m.Hint) {
 			hints = append(hints, m.Hint)
+		}
+	}
+	for i := range r.Artifacts {
+		a := &r.Artifacts[i]
+		if a.Status != s || s == verify.Verified && !t.o.All && a.Explain == nil {
+			continue
+		}
+		listed = true
+		t.artifact(a)
+		if a.Hint != "" && !slices.Contains(hints, a.Hint) {
+			hints = append(hints, a.Hint)
 		}
 	}
 	for _, h := range hints {
@@ -161,7 +189,6 @@ func (t *text) module(m *verify.ModuleReport) {
 	if m.GoModOnly {
 		name += " (go.mod alone)"
 	}
-	reason, more := lines(m.Reason)
 	t.printf("%s %s", t.status(m.Status, 11), name)
 	if m.Replaces != "" {
 		t.printf(" => replaces %s", m.Replaces)
@@ -169,24 +196,39 @@ func (t *text) module(m *verify.ModuleReport) {
 	if m.Dir != "" {
 		t.printf(" => %s", m.Dir)
 	}
-	if reason != "" {
-		t.printf(": %s", reason)
-	}
-	t.printf("\n")
-	t.indented(more)
+	t.reason(&m.Verdict)
 	for _, d := range m.Differences {
 		t.printf("    %-8s %s\n", d.Kind, strconv.Quote(d.File))
 	}
 	if m.MoreDiffs > 0 {
 		t.printf("    and %d more files\n", m.MoreDiffs)
 	}
-	if t.o.All {
-		t.evidence(m)
-	}
+	t.because(&m.Verdict)
 }
 
-func (t *text) evidence(m *verify.ModuleReport) {
-	for _, e := range m.Evidence {
+func (t *text) artifact(a *verify.ArtifactReport) {
+	t.printf("%s artifact %s", t.status(a.Status, 11), a.String())
+	t.reason(&a.Verdict)
+	t.because(&a.Verdict)
+}
+
+// reason ends the line of a verdict.
+func (t *text) reason(v *verify.Verdict) {
+	reason, more := lines(v.Reason)
+	if reason != "" {
+		t.printf(": %s", reason)
+	}
+	t.printf("\n")
+	t.indented(more)
+}
+
+// because shows the evidence, and how the policy decided, if they were asked for.
+func (t *text) because(v *verify.Verdict) {
+	t.indented(v.Explain)
+	if !t.o.All {
+		return
+	}
+	for _, e := range v.Evidence {
 		t.printf("    %-8s %s   %s, entry %d", e.Of, shorten(e.Digest), e.Log, e.Index)
 		if e.Signer != "" {
 			t.printf(", by %s", shorten(e.Signer))
@@ -204,22 +246,44 @@ func (t *text) evidence(m *verify.ModuleReport) {
 
 func (t *text) verdict(r *verify.Report) {
 	passed, verified := 0, 0
-	for i := range r.Modules {
-		if r.Modules[i].OK {
+	count := func(v *verify.Verdict) {
+		if v.OK {
 			passed++
 		}
-		if r.Modules[i].Status == verify.Verified {
+		if v.Status == verify.Verified {
 			verified++
 		}
 	}
-	switch all := len(r.Modules); {
-	case !r.OK:
-		t.printf("%s: %d of %d modules are not proven\n", t.paint(red, "FAIL"), all-passed, all)
-	case verified == all:
-		t.printf("%s: all %d modules are proven\n", t.paint(green, "PASS"), all)
-	default:
-		t.printf("%s: %d of %d modules are proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, all)
+	for i := range r.Modules {
+		count(&r.Modules[i].Verdict)
 	}
+	for i := range r.Artifacts {
+		count(&r.Artifacts[i].Verdict)
+	}
+	what := Things(len(r.Modules), len(r.Artifacts))
+	switch all := len(r.Modules) + len(r.Artifacts); {
+	case !r.OK:
+		t.printf("%s: %d of %s are not proven\n", t.paint(red, "FAIL"), all-passed, what)
+	case verified == all:
+		t.printf("%s: all %s are proven\n", t.paint(green, "PASS"), what)
+	default:
+		t.printf("%s: %d of %s are proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, what)
+	}
+}
+
+// Things counts modules and artifacts, of which there may be none.
+func Things(modules, artifacts int) string {
+	m, a := fmt.Sprintf("%d modules", modules), fmt.Sprintf("%d artifacts", artifacts)
+	if artifacts == 1 {
+		a = "1 artifact"
+	}
+	switch {
+	case artifacts == 0:
+		return m
+	case modules == 0:
+		return a
+	}
+	return m + " and " + a
 }
 
 const (

@@ -34,19 +34,17 @@ func sample() *verify.Report {
 			{Kind: "sumdb", Name: "sum.example.net", Entries: 3, Problem: "checkpoint: invalid signature\nby another key"},
 		},
 		Modules: []verify.ModuleReport{
-			{Path: "example.com/exempt", Version: "v1.0.0", Status: verify.Exempt, OK: true, Reason: "until 2027-01-01: reviewed by hand"},
-			{Path: "example.com/gomod", Version: "v1.0.0", Status: verify.Verified, OK: true, GoModOnly: true, Evidence: []verify.EvidenceReport{record}},
-			{Path: "example.com/good", Version: "v1.0.0", Status: verify.Verified, OK: true, Replaces: "example.com/bad@v1.0.0", Evidence: []verify.EvidenceReport{record, signed, foreign},
-				OnDisk: []verify.Content{{What: "zip", File: "/cache/good.zip", Digest: digest}}},
-			{Path: "example.com/invalid", Version: "v1.0.0", Status: verify.Invalid, Reason: "the signature does not verify", Evidence: []verify.EvidenceReport{foreign}},
-			{Path: "example.com/local", Status: verify.Local, OK: true, Dir: "./local", Replaces: "example.com/local@v1.0.0", Reason: "part of the source tree"},
-			{Path: "example.com/mismatch", Version: "v1.0.0", Status: verify.Mismatch, Reason: "content differs from the log\non disk: h1:AAAA=\nlogged:  h1:BBBB=", Hint: "fetch it again",
-				Differences: []verify.Difference{{File: "a.go", Kind: "changed"}, {File: "b\x1b[2J\n.go", Kind: "extra"}, {File: "c.go", Kind: "missing"}}, MoreDiffs: 17},
-			{Path: "example.com/mismatch2", Version: "v1.0.0", Status: verify.Mismatch, Reason: "content differs from the log", Hint: "fetch it again"},
-			{Path: "example.com/mismatch3", Version: "v1.0.0", Status: verify.Mismatch, Reason: "go.sum contradicts the log", Hint: "find out who changed go.sum"},
-			{Path: "example.com/notallowed", Version: "v1.0.0", Status: verify.NotAllowed, Reason: foreign.Why, Evidence: []verify.EvidenceReport{foreign}, Hint: "name the signer"},
-			{Path: "example.com/notlogged", Version: "v1.0.0", Status: verify.NotLogged, Reason: "the bundle has no evidence for it", Hint: "take a new snapshot"},
-			{Path: "example.com/notondisk", Version: "v1.0.0", Status: verify.NotOnDisk, Reason: "its zip is not in the module cache /cache", Hint: "fetch it again"},
+			{Path: "example.com/exempt", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.Exempt, OK: true, Reason: "until 2027-01-01: reviewed by hand"}},
+			{Path: "example.com/gomod", Version: "v1.0.0", GoModOnly: true, Verdict: verify.Verdict{Status: verify.Verified, OK: true, Evidence: []verify.EvidenceReport{record}}},
+			{Path: "example.com/good", Version: "v1.0.0", Replaces: "example.com/bad@v1.0.0", OnDisk: []verify.Content{{What: "zip", File: "/cache/good.zip", Digest: digest}}, Verdict: verify.Verdict{Status: verify.Verified, OK: true, Evidence: []verify.EvidenceReport{record, signed, foreign}}},
+			{Path: "example.com/invalid", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.Invalid, Reason: "the signature does not verify", Evidence: []verify.EvidenceReport{foreign}}},
+			{Path: "example.com/local", Dir: "./local", Replaces: "example.com/local@v1.0.0", Verdict: verify.Verdict{Status: verify.Local, OK: true, Reason: "part of the source tree"}},
+			{Path: "example.com/mismatch", Version: "v1.0.0", Differences: []verify.Difference{{File: "a.go", Kind: "changed"}, {File: "b\x1b[2J\n.go", Kind: "extra"}, {File: "c.go", Kind: "missing"}}, MoreDiffs: 17, Verdict: verify.Verdict{Status: verify.Mismatch, Reason: "content differs from the log\non disk: h1:AAAA=\nlogged:  h1:BBBB=", Hint: "fetch it again"}},
+			{Path: "example.com/mismatch2", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.Mismatch, Reason: "content differs from the log", Hint: "fetch it again"}},
+			{Path: "example.com/mismatch3", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.Mismatch, Reason: "go.sum contradicts the log", Hint: "find out who changed go.sum"}},
+			{Path: "example.com/notallowed", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.NotAllowed, Reason: foreign.Why, Evidence: []verify.EvidenceReport{foreign}, Hint: "name the signer"}},
+			{Path: "example.com/notlogged", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.NotLogged, Reason: "the bundle has no evidence for it", Hint: "take a new snapshot"}},
+			{Path: "example.com/notondisk", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.NotOnDisk, Reason: "its zip is not in the module cache /cache", Hint: "fetch it again"}},
 			{Path: "example.com/unchecked", Version: "v1.0.0"},
 		},
 		Counts: map[string]int{},
@@ -111,7 +109,7 @@ func TestGolden(t *testing.T) {
 // Property: the verdict counts what is proven apart from what is let pass, and
 // nothing is a pass that the report does not call one.
 func TestVerdict(t *testing.T) {
-	module := func(s verify.Status, ok bool) verify.ModuleReport { return verify.ModuleReport{Status: s, OK: ok} }
+	module := func(s verify.Status, ok bool) verify.ModuleReport { return verify.ModuleReport{Verdict: verify.Verdict{Status: s, OK: ok}} }
 	good, local, bad := module(verify.Verified, true), module(verify.Local, true), module(verify.Local, false)
 	for _, c := range []struct {
 		ok      bool
@@ -214,7 +212,7 @@ func TestHostileText(t *testing.T) {
 
 // Property: what is shown of one name is bounded.
 func TestLongText(t *testing.T) {
-	r := &verify.Report{Modules: []verify.ModuleReport{{Path: strings.Repeat("ä", 1<<20), Reason: strings.Repeat("x", 1<<20)}}}
+	r := &verify.Report{Modules: []verify.ModuleReport{{Path: strings.Repeat("ä", 1<<20), Verdict: verify.Verdict{Reason: strings.Repeat("x", 1<<20)}}}}
 	if out := textOf(t, r, TextOptions{}); len(out) > 3*maxShown || !utf8.ValidString(out) {
 		t.Errorf("%d bytes for two long names", len(out))
 	}

@@ -19,9 +19,9 @@ import (
 // "HOST - TREEID" and whose signature is by HOST. It returns ErrUntrustedLog
 // when there is no such key.
 func (m *Material) OpenRekorV1(logID [32]byte, file []byte) (*Checkpoint, error) {
-	log, ok := m.rekor(logID)
-	if !ok {
-		return nil, fmt.Errorf("%w: Rekor log ID %x", ErrUntrustedLog, logID)
+	log, err := m.RekorLog(logID)
+	if err != nil {
+		return nil, err
 	}
 	host, err := rekorHost(file)
 	if err != nil {
@@ -34,9 +34,9 @@ func (m *Material) OpenRekorV1(logID [32]byte, file []byte) (*Checkpoint, error)
 // this log ID. Its origin line is the host of the log's URL in the trusted root,
 // which signs it too. It returns ErrUntrustedLog when there is no such key.
 func (m *Material) OpenRekorV2(logID [32]byte, file []byte) (*Checkpoint, error) {
-	log, ok := m.rekor(logID)
-	if !ok {
-		return nil, fmt.Errorf("%w: Rekor log ID %x", ErrUntrustedLog, logID)
+	log, err := m.RekorLog(logID)
+	if err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(log.BaseURL)
 	if err != nil || u.Hostname() == "" {
@@ -52,18 +52,14 @@ func (m *Material) OpenRekorV2(logID [32]byte, file []byte) (*Checkpoint, error)
 	return c, nil
 }
 
-func (m *Material) rekor(logID [32]byte) (*root.TransparencyLog, bool) {
+// RekorLog gives the trusted Rekor log with this ID; ErrUntrustedLog is that there
+// is none.
+func (m *Material) RekorLog(logID [32]byte) (*root.TransparencyLog, error) {
 	log, ok := m.Sigstore.RekorLogs()[hex.EncodeToString(logID[:])]
-	return log, ok
-}
-
-// RekorURL is where a trusted Rekor log is read, as the trusted root has it; ""
-// if it says nothing.
-func (m *Material) RekorURL(logID [32]byte) string {
-	if log, ok := m.rekor(logID); ok {
-		return log.BaseURL
+	if !ok {
+		return nil, fmt.Errorf("%w: Rekor log ID %x", ErrUntrustedLog, logID)
 	}
-	return ""
+	return log, nil
 }
 
 func openRekor(log *root.TransparencyLog, host string, file []byte) (*Checkpoint, error) {

@@ -1,0 +1,121 @@
+package rekor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/merkle"
+)
+
+const (
+	tileHeight = 8
+	maxTile    = tlog.HashSize << tileHeight
+)
+
+// Tiles reads a shard of Rekor v2: static files as C2SP tlog-tiles has them. It
+// is safe for concurrent use.
+type Tiles struct {
+	base     string
+	fetch    *fetch.Client
+	parallel int
+}
+
+// NewTiles reads the shard whose checkpoint is o.URL/checkpoint. It makes no
+// request. The public instances have it at /api/v2/checkpoint.
+func NewTiles(o Options) *Tiles {
+	c := New(o)
+	return &Tiles{base: strings.TrimRight(o.URL, "/") + "/", fetch: c.fetch, parallel: c.parallel}
+}
+
+// Checkpoint gets the newest checkpoint. Nothing of it is verified.
+func (t *Tiles) Checkpoint(ctx context.Context) ([]byte, error) {
+	return t.get(ctx, "checkpoint", "checkpoint", maxCheckpoint)
+}
+
+func (t *Tiles) get(ctx context.Context, kind, path string, maxBytes int64) ([]byte, error) {
+	resp, err := t.fetch.Do(ctx, fetch.Request{URL: t.base + path, Kind: kind, MaxBytes: maxBytes})
+	if err != nil {
+		return nil, fmt.Errorf("rekor: %w", err)
+	}
+	return resp.Body, nil
+}
+
+// Nodes returns a reader of the nodes of a tree. Each node that it gives is
+// authenticated: the tiles that it and its ancestors are in lead to tree.Root.
+func (t *Tiles) Nodes(ctx context.Context, tree merkle.Tree) merkle.NodeReader {
+	return &tileNodes{tiles: t, ctx: ctx, tree: tree}
+}
+
+type tileNodes struct {
+	tiles *Tiles
+	ctx   context.Context
+	tree  merkle.Tree
+}
+
+// ReadNodes implements [merkle.NodeReader].
+func (r *tileNodes) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
+	if r.tree.Size == 0 || r.tree.Size > merkle.MaxSize { // of which tlog makes a panic or an endless loop
+		return nil, fmt.Errorf("rekor: a tree of %d has no tiles", r.tree.Size)
+	}
+	indexes := make([]int64, len(ids))
+	for i, id := range ids {
+		if id.Level > 62 || id.Index >= r.tree.Size>>id.Level {
+			return nil, fmt.Errorf("rekor: node %d at level %d isn't in a tree of size %d", id.Index, id.Level, r.tree.Size)
+		}
+		indexes[i] = tlog.StoredHashIndex(int(id.Level), int64(id.Index))
+	}
+	hashes, err := tlog.TileHashReader(tlog.Tree{N: int64(r.tree.Size), Hash: tlog.Hash(r.tree.Root)}, r).ReadHashes(indexes)
+	if err != nil {
+		return nil, fmt.Errorf("rekor: tiles: %w", err)
+	}
+	out := make([]merkle.Hash, len(hashes))
+	for i, h := range hashes {
+		out[i] = merkle.Hash(h)
+	}
+	return out, nil
+}
+
+// Height implements [tlog.TileReader].
+func (r *tileNodes) Height() int { return tileHeight }
+
+// ReadTiles implements [tlog.TileReader]. A tile that is full by now need not be
+// there as the part that it was.
+func (r *tileNodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	data := make([][]byte, len(tiles))
+	g, ctx := errgroup.WithContext(r.ctx)
+	g.SetLimit(r.tiles.parallel)
+	for i, tile := range tiles {
+		g.Go(func() error {
+			full := tile
+			full.W = 1 << tileHeight
+			var err error
+			for _, t := range []tlog.Tile{tile, full} {
+				if data[i], err = r.tiles.get(ctx, "tile", tilePath(t), maxTile); err == nil {
+					break
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if want := tile.W * tlog.HashSize; len(data[i]) < want {
+				return fmt.Errorf("rekor: %s has %d bytes, want %d", tilePath(tile), len(data[i]), want)
+			}
+			data[i] = data[i][:tile.W*tlog.HashSize]
+			return nil
+		})
+	}
+	return data, g.Wait()
+}
+
+// tilePath is that of C2SP tlog-tiles, which leaves out the height.
+func tilePath(t tlog.Tile) string {
+	return strings.Replace(t.Path(), fmt.Sprintf("tile/%d/", tileHeight), "tile/", 1)
+}
+
+// SaveTiles implements [tlog.TileReader].
+func (r *tileNodes) SaveTiles([]tlog.Tile, [][]byte) {}

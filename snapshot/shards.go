@@ -1,0 +1,234 @@
+package snapshot
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/rekor"
+	"github.com/modseal/modseal/merkle"
+)
+
+// shardID tells the shards of Rekor logs apart.
+type shardID struct {
+	v2     bool
+	logID  [32]byte
+	origin string // first line of its checkpoints
+}
+
+// found is an entry that is kept, with the subjects that it speaks of.
+type found struct {
+	*evidence.Entry
+	subjects []int // places in collector.subjects
+}
+
+// keep keeps an entry, and tells whether it was not there yet.
+func (c *collector) keep(e *evidence.Entry, subjects []int) bool {
+	origin, _, _ := bytes.Cut(e.Checkpoint, []byte("\n"))
+	id := shardID{v2: e.V2, logID: e.LogID, origin: string(origin)}
+	if c.found[id] == nil {
+		c.found[id] = map[uint64]*found{}
+	}
+	f, ok := c.found[id][e.Inclusion.Index]
+	if !ok {
+		c.found[id][e.Inclusion.Index] = &found{Entry: e, subjects: slices.Clone(subjects)}
+		return true
+	}
+	f.subjects = append(f.subjects, subjects...)
+	if f.Envelope == nil { // the publisher knows more of it than the log
+		f.Envelope = e.Envelope
+	}
+	if f.Timestamps == nil {
+		f.Timestamps = e.Timestamps
+	}
+	return false
+}
+
+// buildRekorLogs makes one log of the entries of each shard, at one checkpoint
+// if the log can be asked for what leads to it. Else there is one for each tree
+// size that publishers brought proofs of.
+func (c *collector) buildRekorLogs(ctx context.Context) error {
+	listed := map[string]rekor.Shard{} // by origin
+	if c.client != nil && len(c.found) > 0 {
+		// asked after the entries, so that no entry is newer than its shard's head
+		shards, err := c.client.Shards(ctx)
+		if err != nil {
+			return &RekorError{URL: c.RekorURL, Err: err}
+		}
+		for _, s := range shards {
+			origin, _, _ := bytes.Cut(s.Checkpoint, []byte("\n"))
+			listed[string(origin)] = s
+		}
+	}
+	for id, byIndex := range c.found {
+		entries := slices.SortedFunc(maps.Values(byIndex), func(a, b *found) int { return cmp.Compare(a.Inclusion.Index, b.Inclusion.Index) })
+		var logs []collectedLog
+		var err error
+		switch shard, ok := listed[id.origin]; {
+		case id.v2:
+			logs, err = c.buildV2(ctx, id, entries)
+		case ok:
+			logs, err = c.buildV1(ctx, id, shard, entries)
+		default:
+			logs, err = c.buildAsPublished(id, entries)
+		}
+		if err != nil {
+			return fmt.Errorf("rekor: shard %q: %w", id.origin, err)
+		}
+		c.logs = append(c.logs, logs...)
+	}
+	return nil
+}
+
+// logOf is a log of some of a shard's entries, sorted by index, without proof and checkpoint.
+func logOf(id shardID, entries []*found) collectedLog {
+	out := collectedLog{speaks: map[uint64][]int{}}
+	out.LogInfo = bundles.LogInfo{Kind: bundles.RekorV1, Name: id.origin, LogID: fmt.Sprintf("%x", id.logID)}
+	if id.v2 {
+		out.Kind = bundles.RekorV2
+	}
+	for _, e := range entries {
+		index := e.Inclusion.Index
+		out.speaks[index] = append(out.speaks[index], e.subjects...)
+		out.Entries = append(out.Entries, bundles.Entry{
+			Index: index, Leaf: string(e.Body), LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET,
+			Envelope: e.Envelope, Timestamps: e.Timestamps,
+		})
+	}
+	return out
+}
+
+// buildV1 rebases every proof to one head of a shard of Rekor v1, with one
+// consistency proof for each size at which entries were proven, and merges them.
+// The head is what the server lists now, or the newest that came with an entry if
+// that is newer.
+func (c *collector) buildV1(ctx context.Context, id shardID, shard rekor.Shard, entries []*found) ([]collectedLog, error) {
+	checkpoint, size := shard.Checkpoint, shard.Size
+	for _, e := range entries {
+		if e.Inclusion.Tree.Size > size {
+			checkpoint, size = e.Checkpoint, e.Inclusion.Tree.Size
+		}
+	}
+	head, err := c.Trust.OpenRekorV1(id.logID, checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	if head.Origin != id.origin {
+		return nil, fmt.Errorf("its head is of %q", head.Origin)
+	}
+	consistency := map[uint64][]merkle.Hash{}
+	var proofs []merkle.Inclusion
+	for _, e := range entries {
+		size := e.Inclusion.Tree.Size
+		if _, ok := consistency[size]; !ok {
+			if consistency[size], err = c.client.Consistency(ctx, shard.TreeID, size, head.Tree.Size); err != nil {
+				return nil, err
+			}
+		}
+		proof, err := merkle.Rebase(e.Inclusion, head.Tree, consistency[size])
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: its proof at tree size %d does not lead to the head at %d: %w", e.Inclusion.Index, size, head.Tree.Size, err)
+		}
+		proofs = append(proofs, proof)
+	}
+	out := logOf(id, entries)
+	out.Checkpoint = checkpoint
+	out.Proof, err = merkle.MergeProofs(head.Tree, proofs)
+	return []collectedLog{out}, err
+}
+
+// buildAsPublished merges the proofs for each head that publishers brought.
+func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedLog, error) {
+	bySize := map[uint64][]*found{}
+	for _, e := range entries {
+		bySize[e.Inclusion.Tree.Size] = append(bySize[e.Inclusion.Tree.Size], e)
+	}
+	var out []collectedLog
+	for size, entries := range bySize {
+		tree := entries[0].Inclusion.Tree
+		var proofs []merkle.Inclusion
+		for _, e := range entries {
+			if e.Inclusion.Tree != tree {
+				return nil, fmt.Errorf("the log signed two heads of size %d: it shows different people different trees; keep both Sigstore bundles as evidence, of leaf %d and of leaf %d",
+					size, entries[0].Inclusion.Index, e.Inclusion.Index)
+			}
+			proofs = append(proofs, e.Inclusion)
+		}
+		l := logOf(id, entries)
+		l.Checkpoint = entries[0].Checkpoint
+		var err error
+		if l.Proof, err = merkle.MergeProofs(tree, proofs); err != nil {
+			return nil, err
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// buildV2 proves the entries of a shard of Rekor v2 in its newest tree, from its
+// tiles. Where these can't be read, the publishers' proofs will do.
+func (c *collector) buildV2(ctx context.Context, id shardID, entries []*found) ([]collectedLog, error) {
+	tiles, checkpoint, err := c.tilesOf(ctx, id)
+	if err != nil {
+		c.summary.Unread = append(c.summary.Unread, Unread{Log: id.origin, Err: err})
+	}
+	if tiles == nil {
+		return c.buildAsPublished(id, entries)
+	}
+	head, err := c.Trust.OpenRekorV2(id.logID, checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	out := logOf(id, entries)
+	var indexes []uint64
+	for _, e := range out.Entries {
+		indexes = append(indexes, e.Index)
+	}
+	for _, e := range entries {
+		if e.Inclusion.Tree.Size > head.Tree.Size {
+			return nil, fmt.Errorf("its head of now has %d leaves, and one that it signed before had %d: it was rolled back", head.Tree.Size, e.Inclusion.Tree.Size)
+		}
+	}
+	out.Checkpoint = checkpoint
+	if out.Proof, err = merkle.BuildMultiproof(head.Tree, indexes, tiles.Nodes(ctx, head.Tree)); err != nil {
+		return nil, err
+	}
+	if err := out.Proof.Verify(head.Tree, out.LeafHashes()); err != nil {
+		return nil, fmt.Errorf("the entries are not in its tree of now: %w", err)
+	}
+	return []collectedLog{out}, nil
+}
+
+// tilesOf finds where the tiles of a shard are read, and its newest checkpoint:
+// at one of RekorTiles, or at the log's URL in the trusted root. It gives nil
+// where there is no such place, or no network is wanted.
+func (c *collector) tilesOf(ctx context.Context, id shardID) (*rekor.Tiles, []byte, error) {
+	var failed error
+	for _, url := range c.RekorTiles {
+		tiles := rekor.NewTiles(rekor.Options{URL: url, Fetch: c.Fetch, Parallel: c.Parallel})
+		checkpoint, err := tiles.Checkpoint(ctx)
+		if err != nil {
+			failed = err
+		} else if origin, _, _ := bytes.Cut(checkpoint, []byte("\n")); string(origin) == id.origin {
+			return tiles, checkpoint, nil
+		}
+	}
+	log, err := c.Trust.RekorLog(id.logID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.RekorURL == "" || log.BaseURL == "" || failed != nil {
+		return nil, nil, failed
+	}
+	tiles := rekor.NewTiles(rekor.Options{URL: log.BaseURL + "/api/v2", Fetch: c.Fetch, Parallel: c.Parallel})
+	checkpoint, err := tiles.Checkpoint(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tiles, checkpoint, nil
+}
