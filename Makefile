@@ -5,7 +5,7 @@
 #   make lint       formatting, vet, staticcheck, import rules, tidy go.mod
 #   make race       tests with the race detector
 #   make fuzz       every fuzz target for FUZZTIME (default 10s)
-#   make e2e        against a real Rekor on loopback
+#   make e2e        against real servers on loopback: Rekor v1 and v2, Fulcio, timestamps, TUF; and the real cosign
 #   make bench      figures, as ratios side by side
 #   make demo       a session on modseal's own modules and the public checksum database
 #   make demo-rekor the same with signers, on a real Rekor on loopback

@@ -74,7 +74,7 @@ func prepare(dir string) error {
 		}
 	})
 	wg.Go(func() {
-		shared.rekor, errs[2] = stack.Start(context.Background(), stack.Options{})
+		shared.rekor, errs[2] = stack.Start(context.Background(), stack.Options{Sigstore: true})
 	})
 	wg.Wait()
 	return errors.Join(errs...)

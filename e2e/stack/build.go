@@ -7,18 +7,22 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 )
 
-// RekorCommand is the import path of the command that runs Rekor.
-const RekorCommand = module + "/cmd/rekorstack"
+// Import paths of the commands that are built.
+const (
+	RekorCommand  = module + "/cmd/rekorstack"                 // runs Rekor and all that can run beside it
+	CosignCommand = "github.com/sigstore/cosign/v3/cmd/cosign" // a tool of this module's go.mod
+)
 
 const module = "github.com/modseal/modseal/e2e"
 
-// BuildFlags are the flags of `go build` for RekorCommand.
+// BuildFlags are the flags of `go build` for all of them.
 //
 // The tag rekorstack compiles the servers in. The others leave out parts of libraries that nothing here uses: xDS and
 // metrics of the Google storage client, and gRPC's tracing. The rest saves about two fifths of the compiler's time:
@@ -46,33 +50,47 @@ type BuildOptions struct {
 // longer than starting a server, and the source does not change under a running test.
 var built struct {
 	sync.Mutex
-	binary map[BuildOptions]string
+	binary map[build]string
+}
+
+type build struct {
+	command string // import path
+	opts    BuildOptions
 }
 
 // BuildRekor brings rekorstack up to date, once in a process, and returns its path. Processes that want it at the same
 // time take turns, so it is compiled once.
 func BuildRekor(ctx context.Context, opts BuildOptions) (binary string, err error) {
+	return build{RekorCommand, opts}.once(ctx)
+}
+
+// BuildCosign does the same for cosign, of the version in this module's go.mod.
+func BuildCosign(ctx context.Context, opts BuildOptions) (binary string, err error) {
+	return build{CosignCommand, opts}.once(ctx)
+}
+
+func (b build) once(ctx context.Context) (binary string, err error) {
 	built.Lock()
 	defer built.Unlock()
-	if binary := built.binary[opts]; binary != "" {
+	if binary := built.binary[b]; binary != "" {
 		return binary, nil
 	}
-	if binary, err = buildRekor(ctx, opts); err != nil {
+	if binary, err = b.run(ctx); err != nil {
 		return "", err
 	}
 	if built.binary == nil {
-		built.binary = map[BuildOptions]string{}
+		built.binary = map[build]string{}
 	}
-	built.binary[opts] = binary
+	built.binary[b] = binary
 	return binary, nil
 }
 
-func buildRekor(ctx context.Context, opts BuildOptions) (binary string, err error) {
-	root, err := moduleRoot(ctx, opts.ModuleDir)
+func (b build) run(ctx context.Context) (binary string, err error) {
+	root, err := moduleRoot(ctx, b.opts.ModuleDir)
 	if err != nil {
 		return "", err
 	}
-	cache := opts.CacheDir
+	cache := b.opts.CacheDir
 	if cache == "" {
 		user, err := os.UserCacheDir()
 		if err != nil {
@@ -91,10 +109,10 @@ func buildRekor(ctx context.Context, opts BuildOptions) (binary string, err erro
 	}
 	defer unlock()
 
-	binary = filepath.Join(dir, filepath.Base(RekorCommand))
+	binary = filepath.Join(dir, path.Base(b.command))
 	args := append([]string{"build", "-o", binary}, BuildFlags()...)
 	// The temporary folder is on the same file system, so a binary that runs is replaced by renaming, not overwritten.
-	_, err = goCommand(ctx, root, []string{"GOTMPDIR=" + dir}, append(args, RekorCommand)...)
+	_, err = goCommand(ctx, root, []string{"GOTMPDIR=" + dir}, append(args, b.command)...)
 	return binary, err
 }
 

@@ -1,6 +1,8 @@
 // Package stack runs real transparency servers on loopback, for tests.
 //
-// Today that is Rekor v1 on Trillian, as a child process (command rekorstack in this module):
+// That is Rekor v1 on Trillian and, where [Options].Sigstore asks for it, the rest of Sigstore: Fulcio with a certificate
+// transparency log, an OpenID Connect issuer, a timestamp authority and Rekor v2. All of it is one child process (command
+// rekorstack in this module):
 //
 //	rekor, err := stack.Start(ctx, stack.Options{Dir: t.TempDir()})
 //	…
@@ -35,7 +37,7 @@ const (
 )
 
 // startLimit is how long a built binary may take to be ready.
-const startLimit = 60 * time.Second
+const startLimit = 2 * time.Minute
 
 // Options says what to start. The zero value works where the working directory is in the module of this package, as it
 // is in its tests.
@@ -47,6 +49,8 @@ type Options struct {
 	Hostname string
 	// Attestations stores the attestations of intoto entries, which Rekor then serves with the entry.
 	Attestations bool
+	// Sigstore starts the rest of Sigstore as well: see [Ready].Sigstore.
+	Sigstore bool
 
 	// Binary is a rekorstack built with BuildFlags. When it is empty, [BuildRekor] makes one.
 	Binary string
@@ -64,6 +68,8 @@ type Ready struct {
 	TreeID   string `json:"treeID"`
 	Hostname string `json:"hostname"`
 	PID      int    `json:"pid"`
+	// Sigstore is nil unless Options asked for it.
+	Sigstore *Sigstore `json:"sigstore,omitempty"`
 }
 
 // Rekor is a running Rekor with an empty log of its own.
@@ -114,6 +120,9 @@ func (r *Rekor) start(ctx context.Context, binary string, opts Options) error {
 	if opts.Attestations {
 		args = append(args, "-attestations")
 	}
+	if opts.Sigstore {
+		args = append(args, "-sigstore")
+	}
 	var err error
 	if r.child, err = startChild(binary, args...); err != nil {
 		return err
@@ -126,6 +135,9 @@ func (r *Rekor) start(ctx context.Context, binary string, opts Options) error {
 		return fmt.Errorf("%q: %w", line, err)
 	}
 	if r.URL == "" || r.PublicKeyPath == "" || r.TreeID == "" {
+		return fmt.Errorf("incomplete answer %q", line)
+	}
+	if opts.Sigstore != (r.Sigstore != nil) || opts.Sigstore && !r.Sigstore.complete() {
 		return fmt.Errorf("incomplete answer %q", line)
 	}
 	return nil

@@ -32,11 +32,7 @@ func ensureKey(dir string) (keyPaths, error) {
 	if err != nil {
 		return keyPaths{}, err
 	}
-	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return keyPaths{}, err
-	}
-	return paths, os.WriteFile(paths.public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644)
+	return paths, writePublicKey(paths.public, &key.PublicKey)
 }
 
 func makeKey(path string) (*ecdsa.PrivateKey, error) {
@@ -44,11 +40,7 @@ func makeKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return key, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return key, writeKey(path, key)
 }
 
 func readKey(path string) (*ecdsa.PrivateKey, error) {

@@ -18,12 +18,13 @@ import (
 )
 
 // startLimit is how long all servers together may take to answer.
-const startLimit = 30 * time.Second
+const startLimit = time.Minute
 
 type config struct {
 	dir          string // absolute
 	hostname     string
 	attestations bool
+	sigstore     bool
 }
 
 func main() {
@@ -31,6 +32,7 @@ func main() {
 	flag.StringVar(&cfg.dir, "dir", "", "`folder` for keys, log file and attestations (required; made if missing)")
 	flag.StringVar(&cfg.hostname, "hostname", stack.DefaultHostname, "the log's `name` in its checkpoints")
 	flag.BoolVar(&cfg.attestations, "attestations", false, "store the attestations of intoto entries")
+	flag.BoolVar(&cfg.sigstore, "sigstore", false, "start the rest of Sigstore as well")
 	flag.Parse()
 	if cfg.dir == "" || flag.NArg() != 0 {
 		flag.Usage()
@@ -109,11 +111,22 @@ func start(cfg config) (*stack.Ready, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rekor: %w", err)
 	}
-	return &stack.Ready{
+	ready := &stack.Ready{
 		URL:           url,
 		PublicKeyPath: key.public,
 		TreeID:        treeID,
 		Hostname:      cfg.hostname,
 		PID:           os.Getpid(),
-	}, nil
+	}
+	if cfg.sigstore {
+		log, err := readKey(key.private)
+		if err != nil {
+			return nil, err
+		}
+		ready.Sigstore, err = startSigstore(ctx, cfg.dir, trillian, rekorLog{url: url, public: &log.PublicKey})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ready, nil
 }
