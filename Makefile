@@ -40,6 +40,7 @@ fuzz:
 	./testdata/fuzz.sh $(FUZZTIME)
 
 e2e:
+	cd e2e && $(GO) run ./cmd/buildservers
 	cd e2e && $(GO) test -count=1 -timeout 15m ./...
 
 bench: build

@@ -50,7 +50,10 @@ func runAll(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	if code = m.Run(); code != 0 {
+		fmt.Fprintf(os.Stderr, "the servers' log ends:\n%s", shared.rekor.Log())
+	}
+	return code
 }
 
 // prepare builds modseal, fetches the modules and starts Rekor, at the same time.

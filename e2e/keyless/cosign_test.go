@@ -1,11 +1,14 @@
 package keyless_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/modseal/modseal/e2e/keyless"
 	"github.com/modseal/modseal/e2e/stack"
@@ -46,6 +49,43 @@ func TestCosign(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The real cosign signs with these servers as they tell it to: their configuration has it log in Rekor v2, and their trusted
+// root verifies what it makes.
+func TestCosignSigns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	token, err := rekor.Sigstore.Token(t.Context(), alice, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"artifact": string(artifact), "token": token} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Where it isn't signed with RS256, cosign takes a token from a file only.
+	cmd, err := stack.Cosign(t.Context(), stack.BuildOptions{}, dir, "sign-blob", "--yes", "--identity-token", "token",
+		"--signing-config", rekor.Sigstore.SigningConfigPath, "--trusted-root", rekor.Sigstore.TrustedRootPath,
+		"--bundle", "bundle.sigstore.json", "artifact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "bundle.sigstore.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := parse(t, data)
+	if _, err := check(t, trustedRoot(t), b, 1, verify.WithArtifact(bytes.NewReader(artifact)), alice); err != nil {
+		t.Error(err)
+	}
+	if entry := b.VerificationMaterial.TlogEntries[0]; entry.KindVersion.Version != "0.0.2" {
+		t.Errorf("it is logged as %v, want an entry of Rekor v2", entry.KindVersion)
 	}
 }
 

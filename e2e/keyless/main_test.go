@@ -29,9 +29,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	if code != 0 {
-		if log, err := os.ReadFile(rekor.LogPath); err == nil {
-			fmt.Fprintf(os.Stderr, "the servers' log:\n%s", log)
-		}
+		fmt.Fprintf(os.Stderr, "the servers' log ends:\n%s", rekor.Log())
 	}
 	if err := rekor.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -102,7 +102,7 @@ func Start(ctx context.Context, opts Options) (*Rekor, error) {
 	}
 	rekor.LogPath = filepath.Join(opts.Dir, LogName)
 	if err := rekor.start(ctx, binary, opts); err != nil {
-		err = fmt.Errorf("start rekor: %w\n%s", err, tail(rekor.LogPath))
+		err = fmt.Errorf("start rekor: %w\n%s", err, rekor.Log())
 		rekor.Close() // what is of interest is in err
 		return nil, err
 	}
@@ -159,10 +159,11 @@ func (r *Rekor) Close() error {
 // Done is closed when the server's process has ended, whoever ended it.
 func (r *Rekor) Done() <-chan struct{} { return r.child.done }
 
-// tail returns the end of a log file for an error message.
-func tail(path string) string {
-	const most = 2000 // bytes
-	data, err := os.ReadFile(path)
+// Log is the end of what the servers have printed, for the message of a failed test. It is empty after Close if its
+// folder is temporary.
+func (r *Rekor) Log() string {
+	const most = 16 << 10 // bytes
+	data, err := os.ReadFile(r.LogPath)
 	if err != nil {
 		return ""
 	}
