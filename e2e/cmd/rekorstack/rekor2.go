@@ -56,7 +56,7 @@ func startRekor2(dir string) (*rekor2, error) {
 		"--checkpoint-interval=200ms", "--batch-max-age=50ms",
 		"--http-address=127.0.0.1", "--http-port=" + strconv.Itoa(ports[0]),
 		"--grpc-address=127.0.0.1", "--grpc-port=" + strconv.Itoa(ports[1]),
-		"--http-metrics-port=0", "--log-level=warn",
+		"--http-metrics-port=0", "--server-timeout=2m", "--log-level=warn",
 	}
 	go app.Execute() // ends the process when it can't serve
 
