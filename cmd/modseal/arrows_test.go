@@ -15,7 +15,7 @@ const ourModule = "github.com/modseal/modseal/"
 // listed may import none.
 var arrows = map[string]string{
 	"cmd/modseal":       "internal/cli",
-	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust",
+	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust internal/tufchain internal/tuffetch",
 	"snapshot":          "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":            "bundles merkle internal/evidence internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust",
 	"bundles":           "merkle internal/limit",
@@ -28,6 +28,8 @@ var arrows = map[string]string{
 	"internal/sumdb":    "merkle internal/evidence internal/fetch internal/trust",
 	"internal/testlog":  "merkle",
 	"internal/trust":    "merkle internal/keys",
+	"internal/tufchain": "internal/limit",
+	"internal/tuffetch": "internal/atomicfile internal/fetch internal/tufchain",
 }
 
 type listed struct {

@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit,
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf,
 		},
 	})
 }
@@ -41,13 +41,15 @@ func TestScripts(t *testing.T) {
 type world struct {
 	sumdb *testlog.SumDB
 	rekor *testlog.Rekor
+	tuf   *tufMirror
 }
 
 func setup(e *testscript.Env) error {
-	w := &world{sumdb: testlog.NewSumDB("sum.example.com"), rekor: testlog.NewRekor("rekor.example.com")}
-	sumdb, rekor := httptest.NewServer(w.sumdb), httptest.NewServer(w.rekor)
+	w := &world{sumdb: testlog.NewSumDB("sum.example.com"), rekor: testlog.NewRekor("rekor.example.com"), tuf: newTUFMirror()}
+	sumdb, rekor, tuf := httptest.NewServer(w.sumdb), httptest.NewServer(w.rekor), httptest.NewServer(w.tuf)
 	e.Defer(sumdb.Close)
 	e.Defer(rekor.Close)
+	e.Defer(tuf.Close)
 	e.Values["world"] = w
 	work := e.WorkDir
 	for _, dir := range []string{"home/config/go/telemetry", "proxy", "modcache"} {
@@ -77,7 +79,7 @@ func setup(e *testscript.Env) error {
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
 		"GOSUMDB="+w.sumdb.Key()+" "+sumdb.URL, "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",
-		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+rekor.URL,
+		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+rekor.URL, "TUF_URL="+tuf.URL,
 	)
 	return nil
 }

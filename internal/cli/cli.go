@@ -17,6 +17,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/tufchain"
 	"github.com/modseal/modseal/snapshot"
 	"github.com/modseal/modseal/verify"
 )
@@ -50,6 +51,7 @@ type commands struct {
 	Verify   verifyCommand    `cmd:"" help:"Prove the modules of a project by a bundle, without a network. The gate before go build."`
 	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`
 	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
+	Trust    trustCommand     `cmd:"" help:"Fetch, show and check the TUF metadata that says which logs and authorities to trust."`
 	Keygen   keygenCommand    `cmd:"" help:"Make a key pair for sealing bundles or attesting modules."`
 	Version  kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -133,10 +135,11 @@ func (p *Process) say(format string, a ...any) {
 
 func exitCode(err error) int {
 	var incomplete *snapshot.IncompleteError
+	var chain *chainError
 	switch {
 	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion):
 		return ExitUntrusted
-	case errors.As(err, &incomplete) && incomplete.Unproven:
+	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &chain):
 		return ExitUnproven
 	}
 	return ExitUsage
@@ -149,7 +152,13 @@ func hint(err error) string {
 	var noGoMod *gomod.MissingGoModError
 	var incomplete *snapshot.IncompleteError
 	var noRekor *snapshot.RekorError
+	var chain *tufchain.Error
+	var hinted *hintedError
 	switch {
+	case errors.As(err, &hinted):
+		return hinted.hint
+	case errors.As(err, &chain):
+		return chain.Advice
 	case errors.As(err, &usage):
 		return "modseal --help and modseal COMMAND --help list the flags"
 	case errors.As(err, &unsupported):
