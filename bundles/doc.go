@@ -7,6 +7,7 @@
 //	    ├── logs/N/checkpoint        the log's signed tree head
 //	    ├── logs/N/multiproof        merkle.Multiproof of all entries, binary
 //	    ├── logs/N/entries.jsonl     the entries, one JSON object a line
+//	    ├── trust/…                  TUF metadata chain and trusted_root.json, perhaps
 //	    └── listings/HEX             Hash1 pre-image whose SHA-256 is HEX
 //
 // docs/format.md is the specification. The package authenticates first and

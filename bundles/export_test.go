@@ -15,10 +15,11 @@ const (
 
 func withLimit(name string, n int64) limits {
 	lim := formatLimits()
-	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "leaves": &lim.leaves}
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "leaves": &lim.leaves, "trustFiles": &lim.trustFiles}
 	sizes := map[string]*int64{
 		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
 		"multiproof": &lim.multiproof, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
+		"trustFile": &lim.trustFile, "trustBytes": &lim.trustBytes,
 	}
 	switch {
 	case ints[name] != nil:

@@ -24,7 +24,7 @@ func checkOpened(t *testing.T, b *bundles.Bundle, err error, tar func() []byte) 
 	}); err != nil {
 		t.Fatal(err)
 	}
-	p := &bundles.Payload{Manifest: b.Manifest, Logs: b.Logs}
+	p := &bundles.Payload{Manifest: b.Manifest, Logs: b.Logs, Trust: b.Trust}
 	if b.Manifest.Listings {
 		p.Listing = func(digest string) ([]byte, error) { return listings[digest], nil }
 	}
@@ -46,6 +46,9 @@ func FuzzOpen(f *testing.F) {
 		f.Add(framed(f, payload, []byte("seal"), nil))
 		f.Add(framed(f, stored(decompress(f, payload), uint64(len(decompress(f, payload))))))
 	}
+	trust := sample(false)
+	trust.Trust = chain()
+	f.Add(framed(f, write(f, trust)))
 	f.Add([]byte{})
 	f.Add(make([]byte, 1024))
 	f.Fuzz(func(t *testing.T, file []byte) {
@@ -61,6 +64,9 @@ func FuzzPayload(f *testing.F) {
 	f.Add(archive(f, files))
 	f.Add(archive(f, unpack(f, write(f, &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z"}}))))
 	f.Add(archive(f, files[:1]))
+	trust := sample(false)
+	trust.Trust = chain()
+	f.Add(archive(f, unpack(f, write(f, trust))))
 	f.Fuzz(func(t *testing.T, tar []byte) {
 		b, err := open(framed(t, stored(tar, uint64(len(tar)))))
 		checkOpened(t, b, err, func() []byte { return tar })

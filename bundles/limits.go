@@ -31,16 +31,17 @@ const (
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, leaves int
+	seals, logs, modules, artifacts, leaves, trustFiles int
 
-	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings int64
+	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings, trustFile, trustBytes int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves, trustFiles: MaxTrustFiles,
 		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
+		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes,
 	}
 }
 

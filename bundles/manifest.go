@@ -134,7 +134,7 @@ func readManifest(b []byte, lim limits) (*Manifest, error) {
 	m.Modules = readList(r, "modules", lim.modules, lim.module, func(d *Module) error { return d.check(len(m.Logs)) })
 	m.Artifacts = readList(r, "artifacts", lim.artifacts, lim.module, func(a *Artifact) error { return a.check(len(m.Logs)) })
 	r.member("listings", &m.Listings)
-	m.Files = readList(r, "files", lim.logs*len(logFiles(lim)), lim.module, func(*File) error { return nil })
+	m.Files = readList(r, "files", lim.logs*len(logFiles(lim))+lim.trustFiles, lim.module, func(*File) error { return nil })
 	r.token(json.Delim('}'))
 	return &m, r.err
 }

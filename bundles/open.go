@@ -19,11 +19,14 @@ type OpenOptions struct {
 // verified against any log.
 type Bundle struct {
 	Manifest Manifest
-	Logs     []Log   // Logs[i] belongs to Manifest.Logs[i]
-	Seals    []Seal  // the accepted seals; empty only with InsecureIgnoreSeals
-	Refused  []error // why the other seals were refused
-	Payload  Digests
-	Size     int64 // bytes of payload.tar.zst
+	Logs     []Log // Logs[i] belongs to Manifest.Logs[i]
+	// Trust is the TUF chain that the bundle carries, by name; nil if it has none.
+	// It is evidence of what to trust, to be walked from a root of one's own.
+	Trust   map[string][]byte
+	Seals   []Seal  // the accepted seals; empty only with InsecureIgnoreSeals
+	Refused []error // why the other seals were refused
+	Payload Digests
+	Size    int64 // bytes of payload.tar.zst
 
 	payload *sealedPayload
 	limits  limits

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -62,7 +63,14 @@ func (b *Bundle) decode() error {
 		return err
 	}
 	b.Manifest = *m
-	if b.Logs, err = p.logs(m); err != nil {
+	ofLogs, ofTrust := m.Files, []File(nil)
+	if i := slices.IndexFunc(m.Files, isTrust); i >= 0 { // sorted: the rest, or it is no file of a log either
+		ofLogs, ofTrust = m.Files[:i], m.Files[i:]
+	}
+	if b.Logs, err = p.logs(m, ofLogs); err != nil {
+		return err
+	}
+	if b.Trust, err = p.trust(ofTrust); err != nil {
 		return err
 	}
 	return p.listings(m, func(string, []byte) error { return nil })
@@ -117,9 +125,9 @@ func logFiles(lim limits) []logFileKind {
 
 func logFileName(log int, name string) string { return fmt.Sprintf("logs/%d/%s", log, name) }
 
-// logs reads the files that the manifest lists: in version 1, three for each log
-// and no others.
-func (p *payloadReader) logs(m *Manifest) ([]Log, error) {
+// logs reads the logs' files that the manifest lists: in version 1, three for
+// each log and no others.
+func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 	type place struct {
 		log  int
 		kind logFileKind
@@ -132,11 +140,11 @@ func (p *payloadReader) logs(m *Manifest) ([]Log, error) {
 			places[logFileName(i, k.name)] = place{i, k}
 		}
 	}
-	if len(places) != len(m.Files) {
-		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, len(m.Files), len(m.Logs), len(places))
+	if len(places) != len(files) {
+		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, len(files), len(m.Logs), len(places))
 	}
 	left := p.lim.logBytes
-	for _, f := range m.Files { // each once
+	for _, f := range files { // each once
 		at, ok := places[f.Name]
 		if !ok || f.Size < 0 {
 			return nil, fmt.Errorf("%w: manifest: file %.80q of %d bytes", ErrDamaged, f.Name, f.Size)

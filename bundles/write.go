@@ -16,6 +16,9 @@ type Payload struct {
 	Manifest Manifest // MediaType, Logs, Listings and Files are filled in by WritePayload
 	Logs     []Log    // sorted by kind, name, log ID, size; the size is filled in
 
+	// Trust is a TUF chain to carry, by name as the repository serves it.
+	Trust map[string][]byte
+
 	// Listing gives the listing whose SHA-256 is digest, in hex. When it is nil
 	// the bundle goes without listings.
 	Listing func(digest string) ([]byte, error)
@@ -94,6 +97,9 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 			m.Files = append(m.Files, File{Name: name, Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
 			contents[name] = data
 		}
+	}
+	if err := p.addTrust(contents, lim); err != nil {
+		return nil, err
 	}
 	m.sortFiles()
 	out := make([][]byte, len(m.Files))

@@ -90,6 +90,9 @@ func (c *collector) payload() *bundles.Payload {
 			}
 		}
 	}
+	if c.Anchor != nil {
+		p.Trust = c.Anchor.Chain
+	}
 	p.Manifest.Sort()
 	if c.Listings && c.listings != nil {
 		p.Listing = c.listings.get
@@ -105,10 +108,14 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	if err != nil {
 		return err
 	}
+	var anchor *verify.Anchor // of the enclave, which takes the bundle's chain
+	if c.Anchor != nil {
+		anchor = &verify.Anchor{Root: c.Anchor.Root, Name: c.Anchor.Name}
+	}
 	report, err := verify.Check(ctx, verify.Request{
 		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE,
 		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true, OwnManifest: true,
-		Trust: c.Trust, Policy: c.Policy, Now: c.Now, Artifacts: c.Artifacts,
+		Trust: c.base, Anchor: anchor, Policy: c.Policy, Now: c.Now, Artifacts: c.Artifacts,
 	})
 	if err != nil {
 		return fmt.Errorf("self-check: %w", err)

@@ -224,7 +224,7 @@ func TestSharedBadEntry(t *testing.T) {
 func (w *world) retake() error {
 	w.Helper()
 	w.request.Output = w.path("out/again.modseal")
-	s, err := snapshot.Take(context.Background(), w.request)
+	s, err := snapshot.Take(context.Background(), w.asked())
 	if err == nil || s != nil {
 		w.Fatalf("%+v, %v; want an error alone", s, err)
 	}
@@ -324,7 +324,7 @@ func TestInterruptedRetrieval(t *testing.T) {
 		}
 		return http.DefaultTransport.RoundTrip(r)
 	}))
-	if s, err := snapshot.Take(ctx, w.request); s != nil || !errors.Is(err, context.Canceled) {
+	if s, err := snapshot.Take(ctx, w.asked()); s != nil || !errors.Is(err, context.Canceled) {
 		t.Fatal(s, err)
 	}
 	if n := len(files(t, w.path("fetched/rekor"))); n != 20 {

@@ -52,6 +52,7 @@ type Request struct {
 	// tiles.
 	RekorTiles []string
 	Trust      *trust.Material // for the self-check, whose checksum database should be SumDB()
+	Anchor     *verify.Anchor  // its chain is carried in the bundle, and adds to Trust; nil is none
 	Policy     *policy.Policy  // for the self-check; its signers' entries are all kept
 	Others     int             // entries of other signers to keep for one digest
 
@@ -158,6 +159,7 @@ type collector struct {
 	subjects []collected
 	logs     []collectedLog
 	summary  *Summary
+	base     *trust.Material // without what the chain adds
 
 	listings *listings
 	found    map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
@@ -193,7 +195,12 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if r.Policy == nil {
 		r.Policy = &policy.Policy{}
 	}
-	c := &collector{Request: &r, env: env, found: map[shardID]map[uint64]*found{}, summary: &Summary{Output: r.Output}}
+	c := &collector{Request: &r, env: env, found: map[shardID]map[uint64]*found{}, summary: &Summary{Output: r.Output}, base: r.Trust}
+	if r.Anchor != nil {
+		if r.Trust, err = r.Anchor.Trusted(r.Trust, r.Created); err != nil {
+			return nil, err
+		}
+	}
 	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -15,6 +15,7 @@ type Report struct {
 	Bundle    BundleReport     `json:"bundle"`
 	Project   ProjectReport    `json:"project"`
 	Policy    PolicyReport     `json:"policy"`
+	Trust     *TrustReport     `json:"trust,omitempty"` // nil if no trust chain was walked
 	Logs      []LogReport      `json:"logs"`
 	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules and artifacts
 	Modules   []ModuleReport   `json:"modules"`

@@ -7,11 +7,12 @@
 //  1. the enclave's side: policy, trust, and the dependency set of the project
 //     from its own files (package gomod), never the bundle's list;
 //  2. the bundle: frame, seal, limits, form (package bundles);
-//  3. a log at a time: checkpoint signature, multiproof to its root (logs.go);
-//  4. an entry at a time: what it says, who signed it and when (entries.go);
-//  5. a module at a time: hash what the build would read, compare it with the
+//  3. trust material: the chain from the pinned root, as of when (trust.go);
+//  4. a log at a time: checkpoint signature, multiproof to its root (logs.go);
+//  5. an entry at a time: what it says, who signed it and when (entries.go);
+//  6. a module at a time: hash what the build would read, compare it with the
 //     evidence, apply the policy (modules.go, decide.go);
-//  6. the report: every module of the set has exactly one verdict (report.go).
+//  7. the report: every module of the set has exactly one verdict (report.go).
 //
 // Neither this package nor any of modseal's packages that it reaches opens a
 // network connection, starts a process or writes a file.
@@ -62,6 +63,8 @@ type Request struct {
 	Seals               bundles.SealVerifier // who may seal bundles
 	InsecureIgnoreSeals bool                 // accept a bundle that nobody trusted sealed
 	Trust               *Material            // whose logs and certificates count
+	Anchor              *Anchor              // a TUF root that leads to more of them; nil is none
+	At                  time.Time            // as of when its chain is judged; zero is the bundle's time
 	Policy              *Policy              // what modules and artifacts must have; nil accepts nothing
 	Now                 time.Time            // the moment of judging; zero: no window in time and no exemption holds
 
@@ -91,7 +94,7 @@ var ErrNothing = errors.New("the project needs no modules: there is nothing to v
 
 // Check verifies. An error means that there is no report: nothing could be
 // checked, or the bundle can't be trusted (then it matches bundles.ErrUnsealed,
-// ErrDamaged or ErrVersion). Whether modules passed is for Report.OK to say.
+// ErrDamaged, ErrVersion or ErrTrust). Whether modules passed is for Report.OK to say.
 func Check(ctx context.Context, r Request) (*Report, error) {
 	if r.Policy == nil {
 		r.Policy = &Policy{}
@@ -112,12 +115,16 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	trusted, walked, err := r.trusted(b)
+	if err != nil {
+		return nil, err
+	}
 	witnesses, err := parseWitnesses(r.Policy)
 	if err != nil {
 		return nil, err
 	}
-	logs := proveLogs(b, r.Trust, witnesses)
-	signers, err := newSignerCheck(r.Policy, r.Trust)
+	logs := proveLogs(b, trusted, witnesses)
+	signers, err := newSignerCheck(r.Policy, trusted)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +144,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Trust = walked
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
 	}

@@ -17,7 +17,7 @@ var arrows = map[string]string{
 	"cmd/modseal":       "internal/cli",
 	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust internal/tufchain internal/tuffetch",
 	"snapshot":          "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
-	"verify":            "bundles merkle internal/evidence internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust",
+	"verify":            "bundles merkle internal/evidence internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
 	"bundles":           "merkle internal/limit",
 	"internal/attest":   "internal/evidence internal/keys internal/modhash internal/rekor internal/trust",
 	"internal/evidence": "bundles merkle internal/keys internal/modhash",

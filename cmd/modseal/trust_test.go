@@ -1,13 +1,10 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,11 +49,12 @@ func (m *tufMirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //	tuf rotate EXPIRES        publishes the next root, which expires that day
 //	tuf publish FILE EXPIRES  publishes a trusted_root.json; the timestamp expires that day
 //	tuf withhold NAME         serves this file no more
+//	tuf chain VERSION DIR     writes the chain after a root to a folder, unchecked
 //	tuf trusted-root FILE     writes a trusted_root.json with the key of the Rekor
 func tuf(ts *testscript.TestScript, neg bool, args []string) {
 	usage := func(n int) {
 		if neg || len(args) != n {
-			ts.Fatalf("usage: tuf root VERSION FILE | rotate EXPIRES | publish FILE EXPIRES | withhold NAME | trusted-root FILE")
+			ts.Fatalf("usage: tuf root VERSION FILE | rotate EXPIRES | publish FILE EXPIRES | withhold NAME | chain VERSION DIR | trusted-root FILE")
 		}
 	}
 	day := func(s string) time.Time {
@@ -84,30 +82,19 @@ func tuf(ts *testscript.TestScript, neg bool, args []string) {
 	case "withhold":
 		usage(3)
 		m.withheld[args[1]] = true
+	case "chain":
+		usage(4)
+		v, err := strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+		for name, data := range m.repo.Chain(v) {
+			name = filepath.Join(ts.MkAbs(args[2]), filepath.FromSlash(name))
+			ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
+			ts.Check(os.WriteFile(name, data, 0o644))
+		}
 	case "trusted-root":
 		usage(3)
-		ts.Check(os.WriteFile(ts.MkAbs(args[1]), trustedRootOf(ts, w.rekor), 0o644))
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), testlog.TrustedRoot(testlog.TrustedLog{Shard: w.rekor.Shard(), From: day("2020-01-01")}), 0o644))
 	default:
 		usage(-1)
 	}
-}
-
-// trustedRootOf is a trusted_root.json that names the active shard of a Rekor
-// and nothing else.
-func trustedRootOf(ts *testscript.TestScript, rekor *testlog.Rekor) []byte {
-	block, _ := pem.Decode(rekor.Shard().PublicPEM())
-	id := sha256.Sum256(block.Bytes)
-	data, err := json.MarshalIndent(map[string]any{
-		"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-		"tlogs": []any{map[string]any{
-			"baseUrl": "https://" + rekor.Host, "hashAlgorithm": "SHA2_256",
-			"publicKey": map[string]any{
-				"rawBytes": base64.StdEncoding.EncodeToString(block.Bytes), "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-				"validFor": map[string]any{"start": "2020-01-01T00:00:00Z"},
-			},
-			"logId": map[string]any{"keyId": base64.StdEncoding.EncodeToString(id[:])},
-		}},
-	}, "", "  ")
-	ts.Check(err)
-	return data
 }

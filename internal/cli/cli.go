@@ -137,7 +137,7 @@ func exitCode(err error) int {
 	var incomplete *snapshot.IncompleteError
 	var chain *chainError
 	switch {
-	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion):
+	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
 	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &chain):
 		return ExitUnproven
@@ -154,10 +154,15 @@ func hint(err error) string {
 	var noRekor *snapshot.RekorError
 	var chain *tufchain.Error
 	var hinted *hintedError
+	errors.As(err, &chain)
 	switch {
 	case errors.As(err, &hinted):
 		return hinted.hint
-	case errors.As(err, &chain):
+	case errors.Is(err, verify.ErrTrust) && chain == nil:
+		return "seal a bundle with a chain (modseal snapshot --trust DIR), or give one of your own with --trust DIR"
+	case chain != nil && errors.Is(err, verify.ErrTrust):
+		return chain.Advice + "; what you trust without the bundle's chain is named with --trust DIR or --trusted-root FILE"
+	case chain != nil:
 		return chain.Advice
 	case errors.As(err, &usage):
 		return "modseal --help and modseal COMMAND --help list the flags"

@@ -84,7 +84,21 @@ type trustFlags struct {
 	TrustedRoot    []string `placeholder:"FILE" sep:"none" help:"trusted_root.json with the logs and authorities to trust. Repeatable."`
 }
 
+// named tells whether any log or authority was named.
+func (f *trustFlags) named() bool { return len(f.RekorPublicKey)+len(f.TrustedRoot) > 0 }
+
+// material trusts what was named or, if nothing was, the public instance as built
+// in.
 func (f *trustFlags) material(p *Process) (*trust.Material, error) {
+	m, err := f.onlyNamed(p)
+	if err == nil && !f.named() {
+		err = m.AddPublicGood()
+	}
+	return m, err
+}
+
+// onlyNamed trusts what was named and nothing else.
+func (f *trustFlags) onlyNamed(p *Process) (*trust.Material, error) {
 	m := &trust.Material{}
 	for _, name := range f.RekorPublicKey {
 		k, err := p.publicKey(name)
@@ -101,9 +115,6 @@ func (f *trustFlags) material(p *Process) (*trust.Material, error) {
 		if err := m.AddTrustedRoot(data); err != nil {
 			return nil, usagef("%s: %w", name, err)
 		}
-	}
-	if len(f.RekorPublicKey)+len(f.TrustedRoot) == 0 {
-		return m, m.AddPublicGood()
 	}
 	return m, nil
 }

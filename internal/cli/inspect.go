@@ -121,6 +121,15 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	m := in.Manifest
 	fmt.Fprintf(w, "made      %s of %q\n", m.Created, m.Project.Module)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
+	if len(b.Trust) > 0 {
+		roots := 0
+		for name := range b.Trust {
+			if strings.HasSuffix(name, ".root.json") {
+				roots++
+			}
+		}
+		fmt.Fprintf(w, "trust     a chain of %d files, %d of them roots\n", len(b.Trust), roots)
+	}
 	for _, l := range in.Logs {
 		fmt.Fprintf(w, "log       %s %s: %d entries, tree of %d, proof of %d hashes\n", l.Kind, l.Name, l.Entries, l.TreeSize, l.Nodes)
 		for _, s := range l.Signers {

@@ -36,6 +36,7 @@ type snapshotCommand struct {
 	Others       int  `default:"${others}" placeholder:"N" help:"Entries to keep for each digest of signers that were not named (default ${default})."`
 	AllowMissing bool `help:"Seal what there is, even if modules lack evidence."`
 	trustFlags
+	chainFlags
 	projectFlags
 	NoDownload bool `help:"Take modules as they are in the module cache; do not run go mod download."`
 	NoListings bool `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
@@ -98,6 +99,12 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	if r.Trust, err = c.trust(p); err != nil {
 		return nil, err
 	}
+	if c.TUFRoot != "" && c.TrustDir == "" {
+		return nil, usagef("--tuf-root needs a chain that begins with it: --trust DIR, which modseal trust fetch makes")
+	}
+	if r.Anchor, err = c.anchor(p); err != nil {
+		return nil, err
+	}
 	if r.Created, err = created(p); err != nil {
 		return nil, err
 	}
@@ -130,6 +137,9 @@ func checkOutput(name string) error {
 // one that counts.
 func (c *snapshotCommand) trust(p *Process) (*trust.Material, error) {
 	m, err := c.material(p)
+	if c.TUFRoot != "" || c.TrustDir != "" { // in place of what is built in
+		m, err = c.onlyNamed(p)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/gomod"
@@ -21,10 +20,11 @@ type verifyCommand struct {
 	SealKey            []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may seal bundles. Repeatable."`
 	InsecureIgnoreSeal bool     `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
 	policyFlags
-	At      string   `placeholder:"TIME" help:"Judge time windows, exemptions and ages as of this moment (RFC 3339), not of now."`
 	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
 	artifactFlags
 	trustFlags
+	chainFlags
+	At    string `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
 	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 	projectFlags
 	Zips     string `placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
@@ -90,15 +90,19 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	if r.Policy, err = c.policy(p); err != nil {
 		return nil, err
 	}
-	if r.Now, err = moment(p, c.At); err != nil {
-		return nil, err
-	}
 	if r.Artifacts, err = c.artifacts(p); err != nil {
 		return nil, err
 	}
 	r.Explain = func(name string) bool { return slices.Contains(c.Explain, name) }
-	if r.Trust, err = c.material(p); err != nil {
+	if r.Trust, r.Anchor, err = c.trusted(p); err != nil {
 		return nil, err
+	}
+	r.Now = p.Now()
+	if c.At != "" {
+		if r.At, err = atTime(c.At); err != nil {
+			return nil, err
+		}
+		r.Now = r.At
 	}
 	env, err := gomod.ReadEnv(r.World)
 	if err != nil {
@@ -113,18 +117,6 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	}
 	r.Seals, err = p.sealers(c.SealKey)
 	return r, err
-}
-
-// moment is the time that a flag gives, or now.
-func moment(p *Process, at string) (time.Time, error) {
-	if at == "" {
-		return p.Now(), nil
-	}
-	t, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		return t, usagef("--at: %q is not a time such as 2026-01-31T12:00:00Z", at)
-	}
-	return t, nil
 }
 
 // write writes the report to standard output, or to a file that is there whole

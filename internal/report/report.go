@@ -101,6 +101,7 @@ func (t *text) head(r *verify.Report) {
 	for _, s := range r.Policy.Signers {
 		t.printf("signer   %s\n", s)
 	}
+	t.trust(r.Trust)
 	for _, n := range r.Notes {
 		t.printf("%s     %s\n", t.paint(yellow, "note"), n)
 	}

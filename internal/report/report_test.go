@@ -109,7 +109,9 @@ func TestGolden(t *testing.T) {
 // Property: the verdict counts what is proven apart from what is let pass, and
 // nothing is a pass that the report does not call one.
 func TestVerdict(t *testing.T) {
-	module := func(s verify.Status, ok bool) verify.ModuleReport { return verify.ModuleReport{Verdict: verify.Verdict{Status: s, OK: ok}} }
+	module := func(s verify.Status, ok bool) verify.ModuleReport {
+		return verify.ModuleReport{Verdict: verify.Verdict{Status: s, OK: ok}}
+	}
 	good, local, bad := module(verify.Verified, true), module(verify.Local, true), module(verify.Local, false)
 	for _, c := range []struct {
 		ok      bool
