@@ -105,6 +105,32 @@ func (a *Anchor) walk(base *Material, chain tufchain.Files, at time.Time) (*Mate
 	}, nil
 }
 
+// maxSkew is by how much clocks may differ, and how long a snapshot may take.
+const maxSkew = time.Hour
+
+// backdated says that a chain was judged as of a time that the bundle states,
+// and that its own evidence proves to be before it was made: then a chain that
+// had expired when the bundle was made passes. It may be honest (a snapshot with
+// SOURCE_DATE_EPOCH), so it is for a person to judge.
+func (r *TrustReport) backdated(verdicts []*Verdict) []string {
+	if r == nil || r.Given {
+		return nil
+	}
+	var newest time.Time
+	for _, v := range verdicts {
+		for _, e := range v.Evidence {
+			if e.Accepted && e.Time.After(newest) {
+				newest = e.Time
+			}
+		}
+	}
+	if !newest.After(r.At.Add(maxSkew)) {
+		return nil
+	}
+	return []string{fmt.Sprintf("the trust chain was judged as of %s, the time that the bundle states, but the bundle has evidence that was logged %s: --at judges the chain as of a time of your choice",
+		r.At.Format(time.RFC3339), newest.UTC().Format(time.RFC3339))}
+}
+
 // with is what is trusted, and a trusted_root.json. What was given is left as it
 // is.
 func with(base *Material, trustedRoot []byte) (*Material, error) {

@@ -169,6 +169,25 @@ func TestEnclavesChain(t *testing.T) {
 	}
 }
 
+// Property: evidence that is newer than the time that a bundle states is pointed
+// out, as its chain may have expired by then; not when the time was given, and
+// not for the time that a snapshot takes.
+func TestBackdated(t *testing.T) {
+	for created, noted := range map[string]bool{"2026-02-03T04:05:06Z": false, "2025-12-31T23:30:00Z": false, "2025-12-31T22:30:00Z": true} {
+		w := newWorld(t)
+		chain := anchored(w).Chain(1)
+		w.edit = func(p *bundles.Payload) { p.Trust, p.Manifest.Created = chain, created }
+		r := w.check()
+		if !r.OK || (len(r.Notes) > 0) != noted || noted && !strings.Contains(r.Notes[0], "evidence that was logged 2026-01-01T00:00:") {
+			t.Errorf("%s: %v, %q", created, r.OK, r.Notes)
+		}
+		w.request.At = month(1)
+		if r := w.check(); len(r.Notes) > 0 {
+			t.Errorf("%s: %q", created, r.Notes)
+		}
+	}
+}
+
 // Property: the key of a shard that has been retired since counts for what was
 // logged while it was in use, and for nothing after.
 func TestRetiredShard(t *testing.T) {

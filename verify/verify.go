@@ -148,6 +148,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
 	}
+	out.Notes = append(out.Notes, walked.backdated(out.verdicts())...)
 	out.finish()
 	return out, nil
 }

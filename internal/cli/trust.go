@@ -118,6 +118,9 @@ func (c *trustFetchCommand) Run(ctx context.Context, p *Process) error {
 	default:
 		mirror = tuffetch.PublicGood
 	}
+	if p.path(c.Output) == p.Dir {
+		return usagef("-o: the folder is replaced as a whole, so it can't be the one that you are in")
+	}
 	ui := newPhases(p, c.Quiet)
 	ui.phase(snapshot.Phase{Name: "fetch trust"})
 	s, err := tuffetch.Fetch(ctx, tuffetch.Request{
@@ -141,7 +144,9 @@ func fetchFailed(err error) error {
 	switch {
 	case errors.As(err, &chain):
 		return &chainError{fmt.Errorf("%w; nothing was written", err)}
-	case errors.As(err, &answer) && !errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted; nothing was written")
+	case errors.As(err, &answer):
 		return &hintedError{err, "nothing was written; is the mirror reachable from here? --tuf-mirror takes another URL, also file:///DIR, and the folder can be fetched on any other host"}
 	}
 	return err
