@@ -109,7 +109,8 @@ func (c *collector) collectPublished(ctx context.Context) error {
 }
 
 // usePublished keeps the entries of one Sigstore bundle if it speaks of a
-// subject.
+// subject. Those in logs that are not trusted, or without a proven time of their
+// own, are left out if there are others.
 func (c *collector) usePublished(ctx context.Context, file []byte, about map[evidence.Digest][]int) (int, error) {
 	published, err := evidence.ReadBundle(file)
 	if err != nil {
@@ -124,23 +125,28 @@ func (c *collector) usePublished(ctx context.Context, file []byte, about map[evi
 	}
 	slices.Sort(subjects)
 	subjects = slices.Compact(subjects)
-	used := 0
-	var untrusted error
+	used, left := 0, 0
+	var unusable error // of what does not make the rest of the bundle worse
 	for i := range published {
 		p := &published[i]
 		if _, err := c.Trust.RekorLog(p.LogID); err != nil {
-			untrusted = err
+			unusable, left = err, left+1
 			continue
 		}
-		if err := c.checkPublished(ctx, p, subjects); err != nil {
+		err := c.checkPublished(ctx, p, subjects)
+		if errors.Is(err, evidence.ErrNoTime) {
+			unusable, left = err, left+1 // the time of its sister in a Rekor v1 is not its own
+			continue
+		}
+		if err != nil {
 			return used, err
 		}
 		if c.keep(&p.Entry, subjects) {
 			used++
 		}
 	}
-	if untrusted != nil && used == 0 {
-		return 0, untrusted
+	if left == len(published) {
+		return 0, unusable
 	}
 	return max(used, 1), nil
 }

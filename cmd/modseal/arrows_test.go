@@ -15,12 +15,13 @@ const ourModule = "github.com/modseal/modseal/"
 // listed may import none.
 var arrows = map[string]string{
 	"cmd/modseal":       "internal/cli",
-	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust internal/tufchain internal/tuffetch",
+	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/rekor internal/report internal/seal internal/trust internal/tufchain internal/tuffetch",
 	"snapshot":          "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":            "bundles merkle internal/evidence internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
 	"bundles":           "merkle internal/limit",
 	"internal/attest":   "internal/evidence internal/keys internal/modhash internal/rekor internal/trust",
 	"internal/evidence": "bundles merkle internal/keys internal/modhash",
+	"internal/export":   "bundles merkle internal/evidence",
 	"internal/policy":   "internal/keys",
 	"internal/rekor":    "merkle internal/fetch",
 	"internal/report":   "verify",

@@ -51,6 +51,7 @@ type commands struct {
 	Verify   verifyCommand    `cmd:"" help:"Prove the modules of a project by a bundle, without a network. The gate before go build."`
 	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`
 	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
+	Export   exportCommand    `cmd:"" help:"Take the standard pieces out of a bundle, for other tools to check."`
 	Trust    trustCommand     `cmd:"" help:"Fetch, show and check the TUF metadata that says which logs and authorities to trust."`
 	Keygen   keygenCommand    `cmd:"" help:"Make a key pair for sealing bundles or attesting modules."`
 	Version  kong.VersionFlag `help:"Print the version and exit."`

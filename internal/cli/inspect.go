@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/merkle"
 )
 
@@ -94,7 +97,10 @@ func claimedSigners(l *bundles.Log) []string {
 		}
 		name := "key " + h.Key.String()
 		if h.Certificate != nil {
-			name = fmt.Sprintf("certificate for %.200q", append(append(h.Certificate.EmailAddresses, h.Certificate.DNSNames...), fmt.Sprint(h.Certificate.URIs)))
+			name = "a certificate that can't be read"
+			if s, err := certificate.SummarizeCertificate(h.Certificate); err == nil {
+				name = policy.Principal{Certificate: &s}.String()
+			}
 		}
 		if !seen[name] {
 			seen[name] = true
@@ -121,6 +127,12 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	m := in.Manifest
 	fmt.Fprintf(w, "made      %s of %q\n", m.Created, m.Project.Module)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
+	if len(m.Artifacts) > 0 {
+		fmt.Fprintf(w, "artifacts %d\n", len(m.Artifacts))
+	}
+	if len(b.Trust) > 0 {
+		fmt.Fprintf(w, "trust     a TUF chain of %d files\n", len(b.Trust))
+	}
 	if len(b.Trust) > 0 {
 		roots := 0
 		for name := range b.Trust {
@@ -146,6 +158,9 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 			fmt.Fprintf(w, ", %d left out", d.LeftOut)
 		}
 		fmt.Fprintln(w)
+	}
+	for _, a := range m.Artifacts {
+		fmt.Fprintf(w, "artifact %q: %d entries\n", a.Name, len(a.Entries))
 	}
 }
 

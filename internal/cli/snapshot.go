@@ -206,7 +206,15 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 		p.say("%d Sigstore bundles speak of nothing here", s.Unused)
 	}
 	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
-	for i, l := range s.Logs {
-		fmt.Fprintf(p.Stdout, "  %-9s %s: %d entries\n", l.Kind, l.Name, s.Entries[i])
+	for i := 0; i < len(s.Logs); {
+		l, heads, n := s.Logs[i], 0, 0
+		for ; i < len(s.Logs) && s.Logs[i].Kind == l.Kind && s.Logs[i].Name == l.Name; i++ { // one log at several tree sizes
+			heads, n = heads+1, n+s.Entries[i]
+		}
+		fmt.Fprintf(p.Stdout, "  %-9s %s: %d entries", l.Kind, l.Name, n)
+		if heads > 1 {
+			fmt.Fprintf(p.Stdout, ", by %d heads", heads)
+		}
+		fmt.Fprintln(p.Stdout)
 	}
 }

@@ -35,6 +35,10 @@ type Verifier struct {
 	byKey, byCert *verify.Verifier
 }
 
+// ErrNoTime says that nothing proves when an entry was logged: a Rekor v2 signs no
+// time.
+var ErrNoTime = errors.New("no proven time: an entry of Rekor v2 needs an RFC 3161 timestamp")
+
 // Signed is what a verified entry proves.
 type Signed struct {
 	// Time is when it was logged: of Rekor v1 as the log signed, of Rekor v2 the
@@ -109,6 +113,9 @@ func (v *Verifier) Verify(e *Entry, c *Claim) (*Signed, error) {
 	if !e.V2 && len(e.SET) == 0 {
 		return nil, errors.New("an entry of Rekor v1 without a signed entry timestamp")
 	}
+	if e.V2 && len(e.Timestamps) == 0 {
+		return nil, ErrNoTime
+	}
 	pb, err := e.SigstoreBundle(c)
 	if err != nil {
 		return nil, err
@@ -174,7 +181,7 @@ func (e *Entry) provenTime(result *verify.VerificationResult) (time.Time, error)
 		}
 	}
 	if earliest.IsZero() {
-		return earliest, errors.New("no proven time: an entry of Rekor v2 needs an RFC 3161 timestamp")
+		return earliest, ErrNoTime
 	}
 	return earliest, nil
 }

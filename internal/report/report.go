@@ -108,7 +108,17 @@ func (t *text) head(r *verify.Report) {
 }
 
 func (t *text) logs(r *verify.Report) {
-	for _, l := range r.Logs {
+	for i := 0; i < len(r.Logs); i++ {
+		l := r.Logs[i]
+		if more := headsOf(r.Logs[i:]); more > 1 {
+			last, n := r.Logs[i+more-1], 0
+			for _, l := range r.Logs[i : i+more] {
+				n += l.Entries
+			}
+			t.printf("log      %s   %s, by %d heads of trees of %d to %d, root of the last %.16s%s\n", l.Name, entries(n), more, l.Size, last.Size, last.Root, witnesses(last))
+			i += more - 1
+			continue
+		}
 		if l.Proven {
 			t.printf("log      %s   %s, tree of %d, root %.16s%s\n", l.Name, entries(l.Entries), l.Size, l.Root, witnesses(l))
 			continue
@@ -118,6 +128,19 @@ func (t *text) logs(r *verify.Report) {
 		t.indented(more)
 	}
 	t.printf("\n")
+}
+
+// headsOf counts the first of these logs that are one log at several tree sizes,
+// all of them proven and cosigned by the same.
+func headsOf(logs []verify.LogReport) int {
+	n := 0
+	for _, l := range logs {
+		if !l.Proven || l.Kind != logs[0].Kind || l.Name != logs[0].Name || l.LogID != logs[0].LogID || !slices.Equal(l.Witnesses, logs[0].Witnesses) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // witnesses says who cosigned the head of a log that could have witnesses.
@@ -136,6 +159,13 @@ func entries(n int) string {
 		return "1 entry"
 	}
 	return fmt.Sprintf("%d entries", n)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (t *text) counts(r *verify.Report) {
@@ -261,23 +291,26 @@ func (t *text) verdict(r *verify.Report) {
 	for i := range r.Artifacts {
 		count(&r.Artifacts[i].Verdict)
 	}
-	what := Things(len(r.Modules), len(r.Artifacts))
-	switch all := len(r.Modules) + len(r.Artifacts); {
+	what, are := Things(len(r.Modules), len(r.Artifacts)), "are"
+	all := len(r.Modules) + len(r.Artifacts)
+	if all == 1 {
+		are = "is"
+	}
+	switch {
 	case !r.OK:
-		t.printf("%s: %d of %s are not proven\n", t.paint(red, "FAIL"), all-passed, what)
-	case verified == all:
-		t.printf("%s: all %s are proven\n", t.paint(green, "PASS"), what)
+		t.printf("%s: %d of %s %s not proven\n", t.paint(red, "FAIL"), all-passed, what, are)
+	case verified < all:
+		t.printf("%s: %d of %s %s proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, what, are)
+	case all == 1:
+		t.printf("%s: %s is proven\n", t.paint(green, "PASS"), what)
 	default:
-		t.printf("%s: %d of %s are proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, what)
+		t.printf("%s: all %s are proven\n", t.paint(green, "PASS"), what)
 	}
 }
 
 // Things counts modules and artifacts, of which there may be none.
 func Things(modules, artifacts int) string {
-	m, a := fmt.Sprintf("%d modules", modules), fmt.Sprintf("%d artifacts", artifacts)
-	if artifacts == 1 {
-		a = "1 artifact"
-	}
+	m, a := count(modules, "module"), count(artifacts, "artifact")
 	switch {
 	case artifacts == 0:
 		return m

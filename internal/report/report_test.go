@@ -120,9 +120,9 @@ func TestVerdict(t *testing.T) {
 	}{
 		{true, []verify.ModuleReport{good, good}, "PASS: all 2 modules are proven"},
 		{true, []verify.ModuleReport{good, local}, "PASS: 1 of 2 modules are proven, the policy lets the others pass"},
-		{true, []verify.ModuleReport{local}, "PASS: 0 of 1 modules are proven, the policy lets the others pass"},
+		{true, []verify.ModuleReport{local}, "PASS: 0 of 1 module is proven, the policy lets the others pass"},
 		{false, []verify.ModuleReport{good, bad}, "FAIL: 1 of 2 modules are not proven"},
-		{false, []verify.ModuleReport{module(verify.Unchecked, false)}, "FAIL: 1 of 1 modules are not proven"},
+		{false, []verify.ModuleReport{module(verify.Unchecked, false)}, "FAIL: 1 of 1 module is not proven"},
 		{false, nil, "FAIL: 0 of 0 modules are not proven"},
 	} {
 		out := textOf(t, &verify.Report{OK: c.ok, Modules: c.modules}, TextOptions{})
