@@ -131,9 +131,6 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 		fmt.Fprintf(w, "artifacts %d\n", len(m.Artifacts))
 	}
 	if len(b.Trust) > 0 {
-		fmt.Fprintf(w, "trust     a TUF chain of %d files\n", len(b.Trust))
-	}
-	if len(b.Trust) > 0 {
 		roots := 0
 		for name := range b.Trust {
 			if strings.HasSuffix(name, ".root.json") {
