@@ -1,6 +1,7 @@
 package modhash
 
 import (
+	"context"
 	"io"
 	"io/fs"
 )
@@ -78,4 +79,17 @@ type hookedFile struct {
 func (f hookedFile) Close() error {
 	f.hooks.AfterClose()
 	return f.ReadCloser.Close()
+}
+
+// ZipDigest reads r to its end and returns the digest of what it read and its size.
+// More than [MaxZip] bytes are a [*ContentError].
+func ZipDigest(ctx context.Context, r io.Reader) (Digest, int64, error) {
+	sum, n, err := new(worker).sum(ctx, io.LimitReader(r, MaxZip+1), nil)
+	if err != nil {
+		return Digest{}, 0, err
+	}
+	if n > MaxZip {
+		return Digest{}, 0, errZipSize(n)
+	}
+	return Digest(sum), n, nil
 }

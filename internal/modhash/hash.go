@@ -1,12 +1,10 @@
 package modhash
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"io"
 )
 
 // A Digest is the SHA-256 of a zip's bytes.
@@ -14,15 +12,6 @@ type Digest [sha256.Size]byte
 
 // String returns the digest as 64 lower-case hex digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
-
-// ParseDigest parses what [Digest.String] returns, and nothing else.
-func ParseDigest(s string) (Digest, error) {
-	sum, ok := parseHex(s)
-	if !ok {
-		return Digest{}, fmt.Errorf("zip digest %s is not 64 lower-case hex digits", quote(s))
-	}
-	return Digest(sum), nil
-}
 
 // An H1 is Go's Hash1 of a module's content: the SHA-256 of its listing.
 type H1 [sha256.Size]byte
@@ -58,19 +47,6 @@ func GoModH1(data []byte) H1 { return GoModH1FromFileHash(sha256.Sum256(data)) }
 func GoModH1FromFileHash(sum [sha256.Size]byte) H1 {
 	const name = "go.mod" // no path@version/ before it
 	return H1(sha256.Sum256(appendLine(nil, sum, "", name)))
-}
-
-// ZipDigest reads r to its end and returns the digest of what it read and its size.
-// More than [MaxZip] bytes are a [*ContentError].
-func ZipDigest(ctx context.Context, r io.Reader) (Digest, int64, error) {
-	sum, n, err := new(worker).sum(ctx, io.LimitReader(r, MaxZip+1), nil)
-	if err != nil {
-		return Digest{}, 0, err
-	}
-	if n > MaxZip {
-		return Digest{}, 0, errZipSize(n)
-	}
-	return Digest(sum), n, nil
 }
 
 func errZipSize(n int64) error {
