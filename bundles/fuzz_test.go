@@ -67,6 +67,7 @@ func FuzzPayload(f *testing.F) {
 	trust := sample(false)
 	trust.Trust = chain()
 	f.Add(archive(f, unpack(f, write(f, trust))))
+	f.Add(archive(f, unpack(f, write(f, published()))))
 	f.Fuzz(func(t *testing.T, tar []byte) {
 		b, err := open(framed(t, stored(tar, uint64(len(tar)))))
 		checkOpened(t, b, err, func() []byte { return tar })
@@ -79,6 +80,7 @@ func FuzzManifest(f *testing.F) {
 	for _, listings := range []bool{true, false} {
 		f.Add(unpack(f, write(f, sample(listings)))[0].data)
 	}
+	f.Add(unpack(f, write(f, published()))[0].data)
 	f.Add([]byte(`{"mediaType":"application/vnd.modseal.manifest.v2+json"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := bundles.DecodeManifest(data)
@@ -98,6 +100,7 @@ func FuzzManifest(f *testing.F) {
 func FuzzEntries(f *testing.F) {
 	for _, name := range []string{"logs/0/entries.jsonl", "logs/1/entries.jsonl"} {
 		f.Add(at(f, unpack(f, write(f, sample(false))), name).data)
+		f.Add(at(f, unpack(f, write(f, published())), name).data)
 	}
 	f.Add([]byte(`{"index":7,"leaf":"a <b>\u2028\n","logIndex":1007,"integratedTime":1767225607,"set":"AAE="}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -138,7 +138,7 @@ func TestLogNameAtTheLimit(t *testing.T) {
 	}
 }
 
-// Property: a line of entries.jsonl has up to 1 MiB, its newline included.
+// Property: a line of entries.jsonl has up to 8 MiB, its newline included.
 func TestEntryAtTheLimit(t *testing.T) {
 	const around = len(`{"index":5,"leaf":""}` + "\n")
 	for n, ok := range map[int]bool{bundles.MaxEntry: true, bundles.MaxEntry + 1: false} {

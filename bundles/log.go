@@ -92,15 +92,31 @@ func (l *Log) check() error {
 		if e.IntegratedTime < 0 {
 			return fmt.Errorf("%w: log %.60q: entry %d has a negative time", ErrDamaged, l.Name, e.Index)
 		}
+		if !e.complete() {
+			return fmt.Errorf("%w: log %.60q: entry %d has an envelope without payload or signature, or an empty time stamp", ErrDamaged, l.Name, e.Index)
+		}
 	}
 	return nil
+}
+
+// complete tells whether nothing is empty that proves nothing then. JSON has two
+// ways to write it, too.
+func (e *Entry) complete() bool {
+	if e.Envelope != nil && (len(e.Envelope.Payload) == 0 || len(e.Envelope.Signature) == 0) {
+		return false
+	}
+	return !slices.ContainsFunc(e.Timestamps, func(t []byte) bool { return len(t) == 0 })
+}
+
+func (e *Entry) isUTF8() bool {
+	return utf8.ValidString(e.Leaf) && (e.Envelope == nil || utf8.ValidString(e.Envelope.PayloadType) && utf8.ValidString(e.Envelope.KeyID))
 }
 
 func (l *Log) encodeEntries(lim limits) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range l.Entries {
 		e := &l.Entries[i]
-		if !utf8.ValidString(e.Leaf) {
+		if !e.isUTF8() {
 			return nil, fmt.Errorf("log %q: entry %d is not UTF-8", l.Name, e.Index)
 		}
 		line, err := encodeJSON(e, "")

@@ -82,7 +82,7 @@ func (c *moduleCheck) artifact(a *Artifact) ArtifactReport {
 		for _, ref := range c.index.byDigest[d] {
 			p := c.index.signers.check(ref, policy.OfSignature, d)
 			p.evidence.NamesSubject = true // what a file is called where it was made is no matter
-			if !slices.ContainsFunc(pieces, p.same) {
+			if !slices.ContainsFunc(pieces, p.saidBy) {
 				pieces = append(pieces, &p.piece)
 			}
 		}

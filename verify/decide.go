@@ -16,24 +16,17 @@ import (
 	"github.com/modseal/modseal/internal/policy"
 )
 
-// conclude turns what the policy says into a verdict, unless it is that the
-// evidence is enough. That a signer who counts vouched for other content is a
-// mismatch, which no policy exempts.
-func (j *judgement) conclude(p *proof, d policy.Decision) bool {
-	if d.Outcome == policy.Allowed {
-		return true
+// conclude turns a denial into a verdict. That a signer who counts vouched for
+// other content is a mismatch, which no policy exempts: it denies too.
+func (j *judgement) conclude(p *proof, d policy.Decision) policy.Decision {
+	switch {
+	case d.Outcome == policy.Allowed:
+	case j.listing != nil && j.vouchedElsewhere(p):
+		d.Outcome = policy.Denied
+	case d.Outcome == policy.Denied:
+		j.report.refuse(p.pieces, d, "take a new snapshot of this project, or have the module attested (modseal attest)")
 	}
-	if j.listing != nil && j.vouchedElsewhere(p) {
-		return false
-	}
-	if d.Outcome == policy.Exempt {
-		if j.checkGoSum(); j.report.Status == Unchecked {
-			j.verdict(Exempt, d.Reason, "")
-		}
-		return false
-	}
-	j.report.refuse(p.pieces, d, "take a new snapshot of this project, or have the module attested (modseal attest)")
-	return false
+	return d
 }
 
 // vouchedElsewhere looks for entries that count and that are over other content
@@ -87,7 +80,11 @@ func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
 		}
 	}
 	if j.zipListing.H1() != p.h1 {
-		j.verdict(Mismatch, fmt.Sprintf("the zip holds other content than the unpacked tree, which is proven\non disk: %s   (%s)\nproven:  %s", j.zipListing.H1(), j.at.zip, p.h1), hintRefetch)
+		says := "the zip holds other content than the unpacked tree, which is proven\non disk: %s   (%s)\nproven:  %s"
+		if p.exempt {
+			says = "the zip holds other content than the unpacked tree\nzip:  %s   (%s)\ntree: %s"
+		}
+		j.verdict(Mismatch, fmt.Sprintf(says, j.zipListing.H1(), j.at.zip, p.h1), hintRefetch)
 		j.report.setDifferences(modhash.Diff(j.listing, j.zipListing))
 	}
 	return nil
@@ -114,9 +111,12 @@ func (j *judgement) checkGoMod(p *proof) error {
 	if len(p.goMods) > 0 {
 		return nil
 	}
-	want := j.goModOf(j.listing)
-	if got != want {
-		j.goModDiffers(got, want, "the go.mod in the proven content")
+	by := "the go.mod in the proven content"
+	if p.exempt {
+		by = "the go.mod in its content"
+	}
+	if want := j.goModOf(j.listing); got != want {
+		j.goModDiffers(got, want, by)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (j *judgement) readGoMod() (modhash.H1, error) {
 // judged.
 func (j *judgement) checkGraph(goMod modhash.H1) {
 	if read := j.m.GoModRead; read != "" && read != goMod.String() {
-		j.verdict(Mismatch, "go.mod changed while it was read: "+cmp.Or(j.at.mod, j.at.zip), "let nothing write to the module cache while it is verified")
+		j.verdict(Mismatch, "go.mod changed while it was read: "+cmp.Or(j.at.mod, j.at.zip), hintQuiet)
 	}
 }
 
@@ -188,10 +188,8 @@ func (j *judgement) judgeGoModOnly() error {
 			return nil
 		}
 	}
-	if j.conclude(p, d) {
-		if j.checkGoSum(); j.report.Status == Unchecked {
-			j.verdict(Verified, "", "")
-		}
+	if d = j.conclude(p, d); d.Outcome != policy.Denied {
+		j.pass(d)
 	}
 	return nil
 }

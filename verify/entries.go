@@ -88,6 +88,7 @@ func (x *index) add(ref entryRef) {
 // Unless its status is Verified, it can't count whatever the policy says.
 type piece struct {
 	EvidenceReport
+	ref       entryRef
 	status    Status
 	untrusted bool            // its log is
 	hint      string          // what would make it count
@@ -105,11 +106,11 @@ func (x *index) recorded(m module.Version) []*piece {
 		if err != nil {
 			continue // not reached: add parsed it
 		}
-		p := &piece{record: r, EvidenceReport: EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: policy.OfRecord, Digest: r.H1.String()}, untrusted: ref.log.untrusted()}
+		p := &piece{ref: ref, record: r, EvidenceReport: EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: policy.OfRecord, Digest: r.H1.String()}, untrusted: ref.log.untrusted()}
 		if p.Why, p.status = ref.log.refusal(); p.Why != "" {
 			p.hint = ref.log.hint()
 		}
-		p.evidence = policy.Evidence{Log: ref.log.policyLog(), Of: policy.OfRecord}
+		p.evidence = policy.Evidence{Log: ref.log.policyLog(), Of: policy.OfRecord, Witnesses: ref.log.witnesses}
 		out = append(out, p)
 	}
 	return out
@@ -128,7 +129,9 @@ func (x *index) signed(d evidence.Digest, what string, m module.Version) []*piec
 }
 
 // claimedElsewhere judges the entries that the manifest lists for a module and
-// that are over neither digest: somebody vouched for other content.
+// that are over neither digest: somebody vouched for other content. Of digests
+// of other algorithms than SHA-256 nobody here can say that they are of other
+// content.
 func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest) []*piece {
 	d, ok := x.claimed[m]
 	if !ok {
@@ -145,6 +148,9 @@ func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest)
 			continue
 		}
 		for _, digest := range c.Digests() {
+			if digest.Algorithm != "sha256" {
+				continue
+			}
 			what := ofOther
 			switch digest.Hex {
 			case d.Zip:

@@ -95,10 +95,14 @@ func (j *judgement) unreadable(err error) {
 		j.verdict(Mismatch, "content is not that of a module: "+err.Error(), hintRefetch)
 	case errors.As(err, &irregular):
 		j.verdict(Mismatch, err.Error(), hintRefetch)
+	case errors.Is(err, errChanged):
+		j.verdict(Mismatch, err.Error(), hintQuiet)
 	default:
 		j.verdict(NotOnDisk, "can't be read: "+err.Error(), "")
 	}
 }
+
+const hintQuiet = "let nothing write to the module cache while it is verified"
 
 const hintRefetch = "remove it from the module cache and fetch it again; if it recurs, distrust where it comes from"
 
@@ -130,21 +134,31 @@ func (j *judgement) judge(ctx context.Context) error {
 	if j.report.Status != Unchecked {
 		return nil
 	}
-	proven, err := j.prove(ctx, proof)
-	if err != nil || !proven {
+	d, err := j.prove(ctx, proof)
+	if err != nil || d.Outcome == policy.Denied {
 		return err
 	}
+	proof.exempt = d.Outcome == policy.Exempt
 	if err := j.checkZipBeside(ctx, proof); err != nil || j.report.Status != Unchecked {
 		return err
 	}
 	if err := j.checkGoMod(proof); err != nil || j.report.Status != Unchecked {
 		return err
 	}
-	j.checkGoSum()
-	if j.report.Status == Unchecked {
-		j.verdict(Verified, "", "")
-	}
+	j.pass(d)
 	return nil
+}
+
+// pass is the verdict on what the policy lets pass, if go.sum does too.
+func (j *judgement) pass(d policy.Decision) {
+	j.checkGoSum()
+	switch {
+	case j.report.Status != Unchecked:
+	case d.Outcome == policy.Allowed:
+		j.verdict(Verified, "", "")
+	case d.Outcome == policy.Exempt:
+		j.verdict(Exempt, d.Reason, "")
+	}
 }
 
 // hashContent hashes the tree if the go command would use it, else the zip.
@@ -184,9 +198,16 @@ func (j *judgement) readZip(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(j.at.zip), err)
 	}
+	if j.zip != nil && *j.zip != z.Digest {
+		return fmt.Errorf("%s: %w", filepath.Base(j.at.zip), errChanged)
+	}
 	j.zip, j.zipListing = &z.Digest, z.Listing
 	return nil
 }
+
+// errChanged says that a file has other bytes than those for which evidence was
+// found a moment ago.
+var errChanged = errors.New("changed while it was read")
 
 // proof is what there is to prove the content with.
 type proof struct {
@@ -194,6 +215,7 @@ type proof struct {
 	goMods []modhash.H1 // what trusted checksum databases recorded for go.mod
 	pieces []*piece     // all evidence that speaks of the content
 	zips   []*piece     // those over the zip's bytes and not over the listing
+	exempt bool         // nothing proves the content, and the policy lets it pass
 }
 
 // gather finds the evidence for the content's h1. A trusted record of another h1
@@ -214,7 +236,7 @@ func (j *judgement) gather() *proof {
 	p.pieces = append(p.pieces, j.index.signed(listing, policy.OfListing, j.v)...)
 	if j.zip != nil {
 		for _, e := range j.index.signed(evidence.SHA256(*j.zip), policy.OfZip, j.v) {
-			if !slices.ContainsFunc(p.pieces, e.same) { // a statement over both
+			if !slices.ContainsFunc(p.pieces, e.saidBy) {
 				p.pieces, p.zips = append(p.pieces, e), append(p.zips, e)
 			}
 		}
@@ -223,7 +245,11 @@ func (j *judgement) gather() *proof {
 	return p
 }
 
-func (p *piece) same(q *piece) bool { return p.Log == q.Log && p.Index == q.Index }
+// saidBy tells whether q is of the same entry, a statement over zip and listing,
+// and says no less. Then p is not told again.
+func (p *piece) saidBy(q *piece) bool {
+	return p.ref == q.ref && (q.evidence.NamesSubject || !p.evidence.NamesSubject)
+}
 
 // decide asks the policy about pieces of evidence, and notes on each whether it
 // counted. Those that don't verify are not shown to it.
@@ -244,10 +270,11 @@ func (c *moduleCheck) decide(s policy.Subject, pieces []*piece) policy.Decision 
 
 // prove asks the policy whether the evidence is enough. A signature over the
 // zip's bytes vouches for what the compiler reads only if that is the zip's
-// content, which is compared unless signatures over the listing are enough.
-func (j *judgement) prove(ctx context.Context, p *proof) (bool, error) {
+// content, which is compared unless signatures over the listing are enough. What
+// is denied has its verdict.
+func (j *judgement) prove(ctx context.Context, p *proof) (d policy.Decision, err error) {
 	subject := policy.Subject{Module: j.v}
-	d := j.decide(subject, p.pieces)
+	d = j.decide(subject, p.pieces)
 	defer func() { j.conclusion(p, d) }()
 	if d.Outcome != policy.Allowed || j.at.tree == "" || !slices.ContainsFunc(p.zips, (*piece).counts) {
 		return j.conclude(p, d), nil
@@ -257,23 +284,22 @@ func (j *judgement) prove(ctx context.Context, p *proof) (bool, error) {
 	enough := without.Outcome == policy.Allowed
 	if !enough || !slices.ContainsFunc(others, func(e *piece) bool { return e.counts() && e.Of != policy.OfRecord }) {
 		if err := j.readZip(ctx); err != nil {
-			return false, err
+			return d, err
 		}
 		if j.zipListing.H1() != p.h1 {
 			for _, e := range p.zips {
 				e.Accepted, e.Why = false, "the content of the zip is not that of the unpacked tree"
 			}
-			d = without
-			if !enough {
+			if d = without; !enough {
+				d.Outcome = policy.Denied
 				j.verdict(Mismatch, fmt.Sprintf("the unpacked tree is not the content of the zip, which is attested\ntree: %s   (%s)\nzip:  %s   (%s)",
 					p.h1, j.at.tree, j.zipListing.H1(), j.at.zip), hintRefetch)
 				j.report.setDifferences(modhash.Diff(j.zipListing, j.listing))
 			}
-			return enough, nil // what is beside the tree is judged by checkZipBeside
+			return d, nil // what is beside the tree is judged by checkZipBeside
 		}
 	}
-	d = j.decide(subject, p.pieces)
-	return true, nil
+	return j.decide(subject, p.pieces), nil
 }
 
 func (p *piece) counts() bool { return p.Accepted }

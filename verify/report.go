@@ -57,8 +57,7 @@ type LogReport struct {
 	Entries int    `json:"entries"`
 	Size    uint64 `json:"size,omitempty"` // of the proven tree
 	Root    string `json:"root,omitempty"` // of the proven tree, hex
-	// Witnesses are those of the policy who cosigned the checkpoint. Rekor v1 and
-	// checksum databases have none.
+	// Witnesses are those of the policy who cosigned the checkpoint.
 	Witnesses []string `json:"witnesses,omitempty"`
 	Proven    bool     `json:"proven"` // signed by a trusted key, and all entries lead to its root
 	Problem   string   `json:"problem,omitempty"`

@@ -71,6 +71,7 @@ func (s *signerCheck) check(ref entryRef, what string, d evidence.Digest) *signe
 	s.mu.Unlock()
 	r.once.Do(func() { s.judge(ref, r) })
 	p := &signedPiece{}
+	p.ref = ref
 	p.EvidenceReport = EvidenceReport{Log: ref.log.Name, Index: ref.number(), Of: what, Digest: d.String(), Signer: r.signer, Time: r.time, Why: r.why}
 	p.status, p.hint, p.digest, p.untrusted = r.status, r.hint, d, ref.log.untrusted()
 	p.evidence = policy.Evidence{Log: ref.log.policyLog(), Of: what, By: r.by, Time: r.time, Witnesses: ref.log.witnesses}

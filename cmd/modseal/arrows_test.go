@@ -27,7 +27,7 @@ var arrows = map[string]string{
 	"internal/report":   "verify",
 	"internal/seal":     "bundles internal/evidence internal/keys",
 	"internal/sumdb":    "merkle internal/evidence internal/fetch internal/trust",
-	"internal/testlog":  "merkle",
+	"internal/testlog":  "bundles merkle",
 	"internal/trust":    "merkle internal/keys",
 	"internal/tufchain": "internal/limit",
 	"internal/tuffetch": "internal/atomicfile internal/fetch internal/tufchain",

@@ -17,6 +17,11 @@ import (
 // MaxPublished is the most that one Sigstore bundle may have, in bytes.
 const MaxPublished = 4 << 20
 
+// maxTimestamps is how many time stamps a Sigstore bundle may have. sigstore-go
+// has this limit when it verifies them, and the same for log entries when it
+// reads them.
+const maxTimestamps = 32
+
 // Published is one log entry of a Sigstore bundle that a publisher handed out.
 type Published struct {
 	Entry
@@ -32,24 +37,24 @@ type Published struct {
 // digest, by the same certificate. Nothing is verified yet.
 func ReadBundle(file []byte) ([]Published, error) {
 	if len(file) > MaxPublished {
-		return nil, fmt.Errorf("Sigstore bundle of %d bytes; the limit is %d", len(file), MaxPublished)
+		return nil, fmt.Errorf("sigstore bundle of %d bytes; the limit is %d", len(file), MaxPublished)
 	}
 	var b bundle.Bundle
 	if err := b.UnmarshalJSON(file); err != nil {
-		return nil, fmt.Errorf("Sigstore bundle: %w", err)
+		return nil, fmt.Errorf("sigstore bundle: %w", err)
 	}
 	entries := b.GetVerificationMaterial().GetTlogEntries()
 	if len(entries) == 0 {
-		return nil, errors.New("Sigstore bundle: it has no entry in a transparency log")
+		return nil, errors.New("sigstore bundle: it has no entry in a transparency log")
 	}
 	shared, err := sharedParts(b.Bundle)
 	if err != nil {
-		return nil, fmt.Errorf("Sigstore bundle: %w", err)
+		return nil, fmt.Errorf("sigstore bundle: %w", err)
 	}
 	out := make([]Published, len(entries))
 	for i, t := range entries {
 		if out[i], err = published(&b, shared, t); err != nil {
-			return nil, fmt.Errorf("Sigstore bundle: log entry %d: %w", i+1, err)
+			return nil, fmt.Errorf("sigstore bundle: log entry %d: %w", i+1, err)
 		}
 	}
 	return out, nil
@@ -57,7 +62,14 @@ func ReadBundle(file []byte) ([]Published, error) {
 
 // sharedParts is what all log entries of a bundle have in common.
 func sharedParts(b *protobundle.Bundle) (e Entry, err error) {
-	for _, t := range b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps() {
+	stamps := b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps()
+	if len(stamps) > maxTimestamps {
+		return e, fmt.Errorf("%d time stamps; the limit is %d", len(stamps), maxTimestamps)
+	}
+	for _, t := range stamps {
+		if len(t.GetSignedTimestamp()) == 0 {
+			return e, errors.New("an empty time stamp")
+		}
 		e.Timestamps = append(e.Timestamps, t.GetSignedTimestamp())
 	}
 	if d := b.GetDsseEnvelope(); d != nil {

@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ import (
 // signature counts.
 //
 // Beyond sigstore-go it demands a signed entry timestamp of every entry of Rekor
-// v1, an RFC 3161 timestamp of every entry of Rekor v2, a checkpoint of the size
+// v1, an RFC 3161 timestamp of every entry of Rekor v2, a checkpoint of the tree
 // that the proof is for, and that the entry was logged while the log's key was
 // valid.
 type Verifier struct {
@@ -125,6 +126,9 @@ func (v *Verifier) Verify(e *Entry, c *Claim) (*Signed, error) {
 		verifier, kind = v.byKey, verify.WithKey()
 		pb.VerificationMaterial.Content = keyMaterial(hintFor(c))
 	}
+	if d := pb.GetDsseEnvelope(); d != nil {
+		d.Signatures[0].Keyid = "" // nothing signs it, and one that is not the library's own for the key is refused
+	}
 	pb.VerificationMaterial.TlogEntries[0].InclusionProof.Checkpoint.Envelope = ownSignatures(e.Checkpoint)
 	b, err := bundle.NewBundle(pb)
 	if err != nil {
@@ -134,7 +138,7 @@ func (v *Verifier) Verify(e *Entry, c *Claim) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.checkSize(); err != nil {
+	if err := e.checkTree(); err != nil {
 		return nil, err
 	}
 	s := &Signed{}
@@ -203,13 +207,14 @@ func (v *Verifier) checkValidity(e *Entry, t time.Time) error {
 	return nil
 }
 
-// checkSize demands that the checkpoint, whose signature and root have been
-// verified, is of the size that the inclusion proof was verified for: equal
-// roots don't say so, and sigstore-go compares no more.
-func (e *Entry) checkSize() error {
-	lines := strings.SplitN(string(e.Checkpoint), "\n", 3)
-	if len(lines) != 3 || lines[1] != strconv.FormatUint(e.Inclusion.Tree.Size, 10) {
-		return fmt.Errorf("the checkpoint is not of a tree of %d leaves, for which the entry is proven", e.Inclusion.Tree.Size)
+// checkTree demands that the checkpoint, whose signature has been verified, is
+// of the very tree that the inclusion proof is for. Of Rekor v1 sigstore-go
+// compares the root and not the size, of Rekor v2 neither: it takes both from the
+// checkpoint.
+func (e *Entry) checkTree() error {
+	lines, tree := strings.SplitN(string(e.Checkpoint), "\n", 4), e.Inclusion.Tree
+	if len(lines) != 4 || lines[1] != strconv.FormatUint(tree.Size, 10) || lines[2] != base64.StdEncoding.EncodeToString(tree.Root[:]) {
+		return fmt.Errorf("the checkpoint is not of a tree of %d leaves with root %x, for which the entry is proven", tree.Size, tree.Root[:])
 	}
 	return nil
 }

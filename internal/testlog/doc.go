@@ -6,6 +6,8 @@
 //   - Rekor's API version 1, by openapi.yaml in github.com/sigstore/rekor and
 //     answers recorded from rekor-server 1.5.4: log, log/proof, log/publicKey,
 //     log/entries, log/entries/retrieve, index/retrieve.
+//   - No API but the shard itself: a [RekorV2], whose bodies, checkpoints and
+//     proofs are those of Rekor v2; a [TSA] and [Witness] stand beside it.
 //   - The checksum database protocol, https://go.dev/design/25530-sumdb: lookup,
 //     latest, tile, supported; under "/" as the database itself, and under
 //     ".../sumdb/NAME/" as a module proxy passes it on.
