@@ -65,6 +65,11 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	if err := c.write(p, r); err != nil {
 		return err
 	}
+	for _, name := range c.Explain {
+		if !explained(r, name) {
+			p.say("--explain %s: the project has no such module, and no such artifact was named", name)
+		}
+	}
 	if !r.OK {
 		return errUnproven
 	}
@@ -117,6 +122,12 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	}
 	r.Seals, err = p.sealers(c.SealKey)
 	return r, err
+}
+
+// explained tells whether a report has what --explain asks about.
+func explained(r *verify.Report, name string) bool {
+	return slices.ContainsFunc(r.Modules, func(m verify.ModuleReport) bool { return name == m.Path || name == m.Path+"@"+m.Version }) ||
+		slices.ContainsFunc(r.Artifacts, func(a verify.ArtifactReport) bool { return name == a.String() })
 }
 
 // write writes the report to standard output, or to a file that is there whole
