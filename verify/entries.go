@@ -187,7 +187,7 @@ func (v *Verdict) refuse(pieces []*piece, d policy.Decision, hintNotLogged strin
 		v.set(NotAllowed, e.Why, e.hint)
 		return
 	}
-	weighed := first(func(e *piece) bool { return e.status == Verified && e.Of != policy.OfRecord && !e.Accepted })
+	weighed := first(func(e *piece) bool { return e.status == Verified && e.Of != policy.OfRecord })
 	if e := first(func(e *piece) bool { return e.status == NotAllowed }); e != nil && weighed == nil {
 		v.set(NotAllowed, e.Why, e.hint)
 		return

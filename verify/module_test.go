@@ -170,3 +170,10 @@ func link(t testing.TB, name string) {
 		t.Skip("no symbolic links here: ", err)
 	}
 }
+
+func rename(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}

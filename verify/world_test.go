@@ -47,6 +47,10 @@ type leaf struct {
 	what string // record, zip or listing
 	body []byte
 
+	v2       bool              // logged in the Rekor v2, not in the v1
+	envelope *bundles.Envelope // of a statement
+	stamp    []byte            // time stamp
+
 	dropped bool                   // in the log, not in the bundle
 	lie     func(e *bundles.Entry) // changes it in the bundle
 }
@@ -64,7 +68,10 @@ type world struct {
 	leaves []*leaf
 	db     *testlog.SumDB
 	rekor  *testlog.Rekor
+	rekor2 *testlog.RekorV2
+	tsa    *testlog.TSA
 
+	cosign   func(text string) string // what witnesses add to checkpoints
 	listings bool                     // whether the bundle carries them
 	edit     func(*bundles.Payload)   // changes it before it is sealed
 	sealers  []*testlog.Signer        // of the bundle
@@ -72,12 +79,14 @@ type world struct {
 
 	request verify.Request
 	flags   policy.Flags // of the request's policy
+	rules   string       // policy file, in place of the flags; NAME.pub is the key of NAME
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{TB: t, dir: t.TempDir(), mods: worldMods(), alice: testlog.NewSigner("alice"), env: map[string]string{"GOENV": "off", "GOSUMDB": "off"}}
 	w.db, w.rekor = testlog.NewSumDB("sum.example.org"), testlog.NewRekor("rekor.example")
+	w.rekor2, w.tsa = testlog.NewRekorV2("rekor2.example"), testlog.NewTSA("tsa")
 	w.listings, w.sealers = true, []*testlog.Signer{testlog.NewSigner("sealer")}
 	var goMod, goSum strings.Builder
 	fmt.Fprintf(&goMod, "module example.com/project\n\ngo 1.21\n\nrequire (\n")
@@ -186,39 +195,65 @@ func trustRekor(t testing.TB, m *verify.Material, s *testlog.Shard) {
 }
 
 // payload logs all leaves, with one of a stranger after each, and gathers what
-// goes into the bundle: the log of Rekor first, if it has entries.
+// goes into the bundle: the logs that have entries, those of Rekor first.
 func (w *world) payload() *bundles.Payload {
 	shard := w.rekor.Shard()
-	id := shard.LogID()
-	signed := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.RekorV1, Name: shard.Origin(), LogID: hex.EncodeToString(id[:])}}
-	sums := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.SumDB, Name: w.db.Name}}
+	id, id2 := shard.LogID(), w.rekor2.LogID()
+	logs := []bundles.Log{
+		{LogInfo: bundles.LogInfo{Kind: bundles.RekorV1, Name: shard.Origin(), LogID: hex.EncodeToString(id[:])}},
+		{LogInfo: bundles.LogInfo{Kind: bundles.RekorV2, Name: w.rekor2.Host, LogID: hex.EncodeToString(id2[:])}},
+		{LogInfo: bundles.LogInfo{Kind: bundles.SumDB, Name: w.db.Name}},
+	}
 	refs := map[string][]bundles.Ref{}
 	for i, l := range w.leaves {
-		log, e, stranger := &sums, bundles.Entry{Leaf: string(l.body)}, newMod(fmt.Sprintf("example.org/stranger%d", i), "v1.0.0", nil)
-		if l.what == "record" {
-			e.Index = w.db.AddRecord(w.mod(l.of).Version, l.body)
+		log, e, stranger := 0, bundles.Entry{Leaf: string(l.body), Envelope: l.envelope}, newMod(fmt.Sprintf("example.org/stranger%d", i), "v1.0.0", nil)
+		switch {
+		case l.what == "record":
+			log, e.Index = 2, w.db.AddRecord(w.mod(l.of).Version, l.body)
 			w.db.AddRecord(stranger.Version, []byte(stranger.record()))
-		} else {
+		case l.v2:
+			log, e.Index = 1, w.rekor2.Add(l.body)
+			w.rekor2.Add([]byte(stranger.record()))
+		default:
 			r := w.rekor.Add(l.body)
 			w.rekor.Add([]byte(stranger.record()))
-			log, e.Index, e.LogIndex, e.IntegratedTime, e.SET = &signed, r.Index, r.LogIndex, r.IntegratedTime, r.SET
+			e.Index, e.LogIndex, e.IntegratedTime, e.SET = r.Index, r.LogIndex, r.IntegratedTime, r.SET
+		}
+		if l.stamp != nil {
+			e.Timestamps = [][]byte{l.stamp}
 		}
 		if l.lie != nil {
 			l.lie(&e)
 		}
 		if !l.dropped {
-			log.Entries = append(log.Entries, e)
-			refs[l.of] = append(refs[l.of], bundles.Ref{Index: e.Index, Log: map[bool]int{true: 1}[log == &sums]})
+			logs[log].Entries = append(logs[log].Entries, e)
+			refs[l.of] = append(refs[l.of], bundles.Ref{Index: e.Index, Log: log})
 		}
 	}
 	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-02-03T04:05:06Z", Project: bundles.Project{Module: "example.com/project"}}}
-	if len(signed.Entries) > 0 {
-		signed.Proof, signed.Checkpoint = shard.Multiproof(shard.Size(), indexes(signed.Entries)...), shard.Checkpoint(shard.Size())
-		p.Logs = append(p.Logs, signed)
+	place := map[int]int{} // of a log among those that have entries
+	for i, l := range logs {
+		if len(l.Entries) == 0 {
+			continue
+		}
+		switch l.Kind {
+		case bundles.RekorV1:
+			l.Proof, l.Checkpoint = shard.Multiproof(shard.Size(), indexes(l.Entries)...), shard.Checkpoint(shard.Size())
+		case bundles.RekorV2:
+			l.Proof, l.Checkpoint = w.rekor2.Multiproof(w.rekor2.Size(), indexes(l.Entries)...), w.rekor2.Checkpoint(w.rekor2.Size())
+		default:
+			l.Proof, l.Checkpoint = w.db.Multiproof(w.db.Size(), indexes(l.Entries)...), w.db.Checkpoint(w.db.Size())
+		}
+		if w.cosign != nil {
+			text, _, _ := strings.Cut(string(l.Checkpoint), "\n\n")
+			l.Checkpoint = append(l.Checkpoint, w.cosign(text+"\n")...)
+		}
+		place[i], p.Logs = len(p.Logs), append(p.Logs, l)
 	}
-	if len(sums.Entries) > 0 {
-		sums.Proof, sums.Checkpoint = w.db.Multiproof(w.db.Size(), indexes(sums.Entries)...), w.db.Checkpoint(w.db.Size())
-		p.Logs = append(p.Logs, sums)
+	for _, of := range refs {
+		for i := range of {
+			of[i].Log = place[of[i].Log]
+		}
 	}
 	w.describe(p, refs)
 	return p
@@ -239,11 +274,6 @@ func (w *world) describe(p *bundles.Payload, refs map[string][]bundles.Ref) {
 		zip, h1 := m.zipDigest(), m.h1()
 		d := bundles.Module{Path: m.Path, Version: m.Version.Version, Zip: hex.EncodeToString(zip[:]), Listing: hex.EncodeToString(h1[:]), Entries: refs[m.Path]}
 		listings[d.Listing] = []byte(m.listing())
-		if len(p.Logs) == 1 {
-			for i := range d.Entries {
-				d.Entries[i].Log = 0
-			}
-		}
 		p.Manifest.Modules = append(p.Manifest.Modules, d)
 	}
 	p.Manifest.Sort()
@@ -297,6 +327,9 @@ func (w *world) try(ctx context.Context) (*verify.Report, error) {
 		w.request.Bundle, w.request.BundleSize = bytes.NewReader(b), int64(len(b))
 	}
 	w.request.Policy = policy.FromFlags(w.flags)
+	if w.rules != "" {
+		w.request.Policy = w.parse(w.rules)
+	}
 	return verify.Check(ctx, w.request)
 }
 
