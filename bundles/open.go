@@ -24,11 +24,12 @@ type Bundle struct {
 	// It is evidence of what to trust, to be walked from a root of one's own.
 	Trust   map[string][]byte
 	Seals   []Seal  // the accepted seals; empty only with InsecureIgnoreSeals
-	Refused []error // why the other seals were refused
+	Refused []error // why the other seals were refused, and why they are not enough
 	Payload Digests
 	Size    int64 // bytes of payload.tar.zst
 
 	payload *sealedPayload
+	seals   [][]byte
 	limits  limits
 }
 
@@ -44,8 +45,8 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{Payload: payload.digests, Size: payload.size, payload: payload, limits: lim}
-	b.checkSeals(seals, o.Seals)
+	b := &Bundle{Payload: payload.digests, Size: payload.size, payload: payload, seals: seals, limits: lim}
+	sealing := b.checkSeals(o.Seals)
 	if len(b.Seals) == 0 && !o.InsecureIgnoreSeals {
 		if len(seals) == 0 {
 			return nil, fmt.Errorf("%w: it has no seal", ErrUnsealed)
@@ -55,22 +56,57 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 	if err := b.decode(); err != nil {
 		return nil, err
 	}
+	if err := b.checkTime(sealing); err != nil && !o.InsecureIgnoreSeals {
+		return nil, err
+	}
 	return b, nil
 }
 
-func (b *Bundle) checkSeals(seals [][]byte, v SealVerifier) {
-	for i, s := range seals {
-		by, err := "", errors.New("no sealer is trusted")
-		if v != nil {
-			by, err = v.VerifySeal(s, b.Payload)
-		}
-		if err != nil {
-			b.Refused = append(b.Refused, fmt.Errorf("seal %d: %w", i, err))
-			continue
-		}
-		b.Seals = append(b.Seals, Seal{Index: i, By: by})
+// checkSeals accepts the seals if they are enough, and else none of them.
+func (b *Bundle) checkSeals(v SealVerifier) Sealing {
+	if v == nil {
+		v = nobody{}
 	}
+	s := v.VerifySeals(b.seals, b.Payload)
+	b.Refused = s.Refused
+	if s.Lacks != nil {
+		b.Refused = append([]error{s.Lacks}, s.Refused...)
+	} else {
+		b.Seals = s.Accepted
+	}
+	return s
 }
+
+// checkTime takes the seals back if they no longer count for a bundle of the
+// time that it states.
+func (b *Bundle) checkTime(s Sealing) error {
+	if s.InTime == nil || len(b.Seals) == 0 {
+		return nil
+	}
+	created, err := b.Manifest.CreatedAt()
+	if err == nil {
+		err = s.InTime(created)
+	}
+	if err != nil {
+		b.Seals, b.Refused = nil, append([]error{err}, b.Refused...)
+		return fmt.Errorf("%w: %w", ErrStale, err)
+	}
+	return nil
+}
+
+// nobody trusts no sealer.
+type nobody struct{}
+
+// VerifySeals implements SealVerifier.
+func (nobody) VerifySeals(seals [][]byte, _ Digests) (s Sealing) {
+	for i := range seals {
+		s.Refused = append(s.Refused, fmt.Errorf("seal %d: no sealer is trusted", i))
+	}
+	return s
+}
+
+// SealFiles are all seals as they are in the file, whoever made them.
+func (b *Bundle) SealFiles() [][]byte { return b.seals }
 
 // Listings hands out every listing, in the order of their digests. A listing
 // proves nothing until its digest is proven.

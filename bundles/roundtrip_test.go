@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/modseal/modseal/bundles"
 )
@@ -187,14 +188,21 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // recorder is a SealVerifier that notes what it is asked.
 type recorder struct {
 	accept  bool
+	lacks   error
+	inTime  func(time.Time) error
 	seals   [][]byte
 	digests []bundles.Digests
 }
 
-func (r *recorder) VerifySeal(seal []byte, payload bundles.Digests) (string, error) {
-	r.seals, r.digests = append(r.seals, seal), append(r.digests, payload)
-	if !r.accept {
-		return "", fmt.Errorf("refused as told")
+func (r *recorder) VerifySeals(seals [][]byte, payload bundles.Digests) (s bundles.Sealing) {
+	r.seals, r.digests = append(r.seals, seals...), append(r.digests, payload)
+	for i := range seals {
+		if r.accept {
+			s.Accepted = append(s.Accepted, bundles.Seal{Index: i, By: "somebody"})
+		} else {
+			s.Refused = append(s.Refused, fmt.Errorf("seal %d: refused as told", i))
+		}
 	}
-	return "somebody", nil
+	s.Lacks, s.InTime = r.lacks, r.inTime
+	return s
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Digests are the digests of payload.tar.zst that a seal may sign.
@@ -20,10 +21,23 @@ type Seal struct {
 	By    string // the sealer, as the SealVerifier names it
 }
 
-// SealVerifier decides whether a seal, a Sigstore bundle in JSON, is a valid
-// signature over a blob with these digests by a sealer that the caller trusts.
+// SealVerifier decides which of a bundle's seals, each a Sigstore bundle in JSON,
+// are valid signatures over a blob with these digests by sealers whom the caller
+// trusts, and whether they are enough. Nothing of the payload is decompressed
+// unless they are.
 type SealVerifier interface {
-	VerifySeal(seal []byte, payload Digests) (by string, err error)
+	VerifySeals(seals [][]byte, payload Digests) Sealing
+}
+
+// Sealing is what a [SealVerifier] finds. The zero value is no seal, which is
+// never enough.
+type Sealing struct {
+	Accepted []Seal
+	Refused  []error // why the other seals do not count
+	Lacks    error   // why the accepted seals are not enough; nil if they are
+	// InTime decides whether a bundle that was created then may still be trusted;
+	// nil is at any time. It is asked once the manifest has been read.
+	InTime func(created time.Time) error
 }
 
 // errReading marks errors of the file itself, which say nothing of the bundle.

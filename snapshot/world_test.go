@@ -189,7 +189,7 @@ func (w *world) enclave() *verify.Report {
 	b := read(w, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
 		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
-		Seals: seal.Trusted{Keys: []*keys.Public{private(w, testlog.NewSigner("sealer")).Public()}},
+		Seals: seal.By(private(w, testlog.NewSigner("sealer")).Public()),
 	})
 	if err != nil {
 		w.Fatal(err)

@@ -83,6 +83,16 @@ func (r *Request) trusted(b *bundles.Bundle) (*Material, *TrustReport, error) {
 	return m, report, nil
 }
 
+// Own adds to what is trusted already what the anchor itself has, without any
+// bundle: what its own chain leads to as of a time, or else what stands in for a
+// chain.
+func (a *Anchor) Own(base *Material, at time.Time) (*Material, error) {
+	if a.Chain != nil {
+		return a.Trusted(base, at)
+	}
+	return with(base, a.Fallback)
+}
+
 // Trusted adds what the anchor's own chain leads to, as of a time, to what is
 // trusted already.
 func (a *Anchor) Trusted(base *Material, at time.Time) (*Material, error) {

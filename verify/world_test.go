@@ -102,7 +102,7 @@ func newWorld(t testing.TB) *world {
 	w.request = verify.Request{
 		Dir: w.path("project"), ModCache: w.path("cache"), BundleName: "deps.modseal",
 		World: verify.World{Getenv: func(name string) string { return w.env[name] }},
-		Seals: seal.Trusted{Keys: []*keys.Public{public(t, w.sealers[0])}},
+		Seals: seal.By(public(t, w.sealers[0])),
 		Trust: w.material(),
 	}
 	w.flags = policy.Flags{Require: policy.RequireAll, Signers: []verify.Signer{policy.KeySigner(public(t, w.alice))}}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -46,10 +47,12 @@ type world struct {
 
 func setup(e *testscript.Env) error {
 	w := &world{sumdb: testlog.NewSumDB("sum.example.com"), rekor: testlog.NewRekor("rekor.example.com"), tuf: newTUFMirror()}
-	sumdb, rekor, tuf := httptest.NewServer(w.sumdb), httptest.NewServer(w.rekor), httptest.NewServer(w.tuf)
-	e.Defer(sumdb.Close)
-	e.Defer(rekor.Close)
-	e.Defer(tuf.Close)
+	ca, tsa, rekor2 := testlog.NewCA("fulcio"), testlog.NewTSA("tsa"), testlog.NewRekorV2("rekor2.example.com")
+	serve := func(h http.Handler) string {
+		s := httptest.NewServer(h)
+		e.Defer(s.Close)
+		return s.URL
+	}
 	e.Values["world"] = w
 	work := e.WorkDir
 	for _, dir := range []string{"home/config/go/telemetry", "proxy", "modcache"} {
@@ -59,6 +62,11 @@ func setup(e *testscript.Env) error {
 	}
 	files := map[string][]byte{
 		"rekor.pub": w.rekor.Shard().PublicPEM(),
+		"trusted_root.json": testlog.Sigstore{
+			Rekor: []*testlog.Rekor{w.rekor}, V2: []*testlog.RekorV2{rekor2}, Fulcio: []*testlog.CA{ca}, TSA: []*testlog.TSA{tsa},
+		}.TrustedRoot(),
+		"alice.token": []byte(testlog.Token("alice@example.com", "https://issuer.example.com") + "\n"),
+		"bob.token":   []byte(testlog.Token("bob@example.com", "https://issuer.example.com")),
 		// else the go command goes on writing there after it is done
 		"home/config/go/telemetry/mode": []byte("off\n"),
 	}
@@ -78,8 +86,9 @@ func setup(e *testscript.Env) error {
 	e.Vars = append(e.Vars,
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
-		"GOSUMDB="+w.sumdb.Key()+" "+sumdb.URL, "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",
-		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+rekor.URL, "TUF_URL="+tuf.URL,
+		"GOSUMDB="+w.sumdb.Key()+" "+serve(w.sumdb), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",
+		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+serve(w.rekor), "TUF_URL="+serve(w.tuf),
+		"REKOR2_URL="+serve(rekor2), "FULCIO_URL="+serve(&testlog.Fulcio{CA: ca}), "TSA_URL="+serve(tsa),
 	)
 	return nil
 }

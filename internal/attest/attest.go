@@ -1,6 +1,15 @@
-// Package attest signs modules and logs the signatures in Rekor: for each module
-// one hashedrekord entry over the zip and one over the listing, so that the zip,
-// the unpacked tree and a vendored copy can all be proven by the log alone.
+// Package attest signs modules and logs the signatures in a Rekor. Of each
+// module either
+//
+//   - two artifacts are signed, the zip and the listing (hashedrekord), so that
+//     the zip, the unpacked tree and a vendored copy can all be proven by the log
+//     alone; or
+//   - one in-toto statement, which carries both digests ([Statement]). The log has
+//     only its hash, so the Sigstore bundle must be kept.
+//
+// The Sigstore bundles are kept in a folder. What is in it, or can be found in
+// the log, is not logged again, so that attesting goes on where it was
+// interrupted.
 package attest
 
 import (
@@ -8,147 +17,153 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/mod/module"
 
+	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/keys"
+	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/modhash"
-	"github.com/modseal/modseal/internal/rekor"
-	"github.com/modseal/modseal/internal/trust"
+	"github.com/modseal/modseal/internal/sign"
 )
 
-// Attester signs with one key and logs in one Rekor. It is safe for concurrent
-// use.
-type Attester struct {
-	key      *keys.Private
-	client   *rekor.Client
-	trust    *trust.Material
-	verifier *evidence.Verifier
+// Options say how an [Attester] works.
+type Options struct {
+	Sign      *sign.Service
+	Statement bool   // sign a statement in place of zip and listing
+	Dir       string // where the Sigstore bundles are kept
 }
 
-// New makes an attester. The key must sign SHA-256 digests: the digest logged is
-// the one that others search for.
-func New(key *keys.Private, client *rekor.Client, m *trust.Material) (*Attester, error) {
-	if key.Public().Hash() != crypto.SHA256 {
-		return nil, fmt.Errorf("%w: an Ed25519 key signs SHA-512 digests in Rekor, which nobody looks up; attest with an ECDSA P-256 key", keys.ErrUnsupported)
-	}
-	v, err := evidence.NewVerifier(m.Sigstore, key.Public())
-	if err != nil {
-		return nil, err
-	}
-	return &Attester{key: key, client: client, trust: m, verifier: v}, nil
-}
+// Attester attests modules. It is safe for concurrent use for different ones.
+type Attester struct{ Options }
 
-// CheckLog demands that a trusted key signs the log's heads. What is logged
-// stays: without it, a log that nobody here trusts would be told of modules.
-func (a *Attester) CheckLog(ctx context.Context) error {
-	shards, err := a.client.Shards(ctx)
-	if err != nil {
-		return err
+// New makes an attester.
+func New(o Options) *Attester { return &Attester{o} }
+
+// CheckKey refuses a key that can't sign what others search for: an Ed25519 key
+// signs SHA-512 digests in Rekor, which nobody looks up. A statement it can
+// sign.
+func CheckKey(k *keys.Public, statement bool) error {
+	if k.Hash() != crypto.SHA256 && !statement {
+		return fmt.Errorf("%w: an Ed25519 key signs SHA-512 digests in Rekor, which nobody looks up; attest with an ECDSA P-256 key, or with --statement", keys.ErrUnsupported)
 	}
-	_, _, err = a.trust.RekorLogID(shards[len(shards)-1].Checkpoint) // of the active shard
-	return err
+	return nil
 }
 
 // Attestation is one logged signature.
 type Attestation struct {
-	Of       string // zip or listing
-	Digest   [32]byte
+	Of       string // zip, listing or statement
+	File     string // with the Sigstore bundle
 	LogIndex uint64
-	Existed  bool   // the log had it already
-	Sigstore []byte // the Sigstore bundle, JSON
+	Existed  bool // it was logged before
 }
 
-// Module attests a module whose zip has been hashed and checked.
+// job is one signature to make.
+type job struct {
+	of      string
+	content sign.Content
+}
+
+func (a *Attester) jobs(m module.Version, z *modhash.ZipResult) ([]job, error) {
+	h1 := z.Listing.H1()
+	if !a.Statement {
+		return []job{{"zip", sign.Content{SHA256: z.Digest}}, {"listing", sign.Content{SHA256: h1}}}, nil
+	}
+	s, err := Statement(m, z.Digest, h1)
+	return []job{{"statement", sign.Content{Statement: s}}}, err
+}
+
+// Module attests a module whose zip has been hashed and checked, and writes the
+// Sigstore bundles. A file that is there must be of the same signer and content,
+// and must verify: no other is ever overwritten.
 func (a *Attester) Module(ctx context.Context, m module.Version, z *modhash.ZipResult) ([]Attestation, error) {
 	if got := z.Listing.Module(); got != m {
 		return nil, fmt.Errorf("the zip is of %s", got)
 	}
-	var out []Attestation
-	for _, what := range []Attestation{{Of: "zip", Digest: z.Digest}, {Of: "listing", Digest: z.Listing.H1()}} {
-		if err := a.log(ctx, &what); err != nil {
-			return nil, fmt.Errorf("%s of %s: %w", what.Of, m, err)
+	jobs, err := a.jobs(m, z)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Attestation, len(jobs))
+	missing := make([]bool, len(jobs))
+	for i, j := range jobs { // all files, before anything is logged
+		out[i].Of = j.of
+		if out[i].File, err = a.file(m, j.of); err != nil {
+			return nil, err
 		}
-		out = append(out, what)
+		switch s, err := a.read(ctx, out[i].File, j); {
+		case errors.Is(err, fs.ErrNotExist):
+			missing[i] = true
+		case err != nil:
+			return nil, err
+		default:
+			out[i].LogIndex, out[i].Existed = s.LogIndex, true
+		}
+	}
+	for i, j := range jobs {
+		if !missing[i] {
+			continue
+		}
+		s, err := a.log(ctx, j)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", j.of, m, err)
+		}
+		out[i].LogIndex, out[i].Existed = s.LogIndex, s.Existed
+		if err := write(out[i].File, s.Sigstore); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
 
-// log finds this key's entry over the digest, or makes one, and verifies it.
-// Signatures are deterministic, so a second entry is not made even if the search
-// misses the first.
-func (a *Attester) log(ctx context.Context, what *Attestation) error {
-	e, err := a.find(ctx, what.Digest)
+// log finds this signer's signature in the log, or makes one.
+func (a *Attester) log(ctx context.Context, j job) (*sign.Signed, error) {
+	s, err := a.Sign.Find(ctx, j.content)
+	if s != nil || err != nil {
+		return s, err
+	}
+	return a.Sign.Sign(ctx, j.content)
+}
+
+// read verifies a Sigstore bundle that is there already.
+func (a *Attester) read(ctx context.Context, name string, j job) (*sign.Signed, error) {
+	f, err := os.Open(name)
 	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	file, err := limit.ReadAll(f, name, evidence.MaxPublished)
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.Sign.Read(ctx, file, j.content)
+	if err != nil {
+		return nil, fmt.Errorf("%s is there and is not overwritten: %w\nmove it away, or keep what you attest in another folder (-o)", name, err)
+	}
+	return s, nil
+}
+
+func write(name string, file []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	what.Existed = e != nil
-	if e == nil {
-		if e, what.Existed, err = a.create(ctx, what.Digest); err != nil {
-			return err
-		}
-	}
-	what.LogIndex = e.LogIndex
-	what.Sigstore, err = a.verify(e, what.Digest)
-	return err
+	return atomicfile.WriteBytes(name, file)
 }
 
-func (a *Attester) find(ctx context.Context, digest [32]byte) (*rekor.Entry, error) {
-	found, err := a.client.SearchSigned(ctx, digest, rekor.SearchBy{PublicKey: a.key.Public().MarshalPEM()})
+// file is DIR/path@version.zip.sigstore.json, or .listing. or .statement. in
+// place of .zip., with path and version escaped as in the module cache.
+func (a *Attester) file(m module.Version, of string) (string, error) {
+	path, err := module.EscapePath(m.Path)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	const enough = 10 // one is what is looked for
-	uuids := found.UUIDs[:min(enough, len(found.UUIDs))]
-	if len(uuids) == 0 {
-		return nil, nil
-	}
-	entries, err := a.client.Entries(ctx, uuids)
-	var missing *rekor.MissingError
-	if err != nil && !errors.As(err, &missing) {
-		return nil, err
-	}
-	for i := range entries {
-		if _, err := a.verify(&entries[i], digest); err == nil {
-			return &entries[i], nil
-		}
-	}
-	return nil, nil
-}
-
-func (a *Attester) create(ctx context.Context, digest [32]byte) (*rekor.Entry, bool, error) {
-	sig, err := a.key.SignDigest(digest[:])
+	version, err := module.EscapeVersion(m.Version)
 	if err != nil {
-		return nil, false, err
+		return "", err
 	}
-	proposed, err := evidence.ProposeHashedRekord(digest, sig, a.key.Public())
-	if err != nil {
-		return nil, false, err
-	}
-	e, existed, err := a.client.Create(ctx, proposed)
-	return &e, existed, err
-}
-
-// verify makes the Sigstore bundle of an entry and verifies it, so that nothing
-// is handed out that an enclave would refuse.
-func (a *Attester) verify(e *rekor.Entry, digest [32]byte) ([]byte, error) {
-	entry := &evidence.Entry{
-		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime,
-		SET: e.SET, Inclusion: e.Inclusion, Checkpoint: e.Checkpoint,
-	}
-	claim, err := entry.Claim()
-	if err != nil {
-		return nil, err
-	}
-	if claim.Digest != evidence.SHA256(digest) || claim.Certificate != nil || claim.Key.Fingerprint() != a.key.Public().Fingerprint() {
-		return nil, errors.New("the log's entry is not what was asked of it")
-	}
-	if _, err := a.trust.OpenRekorV1(e.LogID, e.Checkpoint); err != nil {
-		return nil, err
-	}
-	if _, err := a.verifier.Verify(entry, claim); err != nil {
-		return nil, err
-	}
-	return entry.MarshalSigstore()
+	return filepath.Join(a.Dir, filepath.FromSlash(path)+"@"+version+"."+of+".sigstore.json"), nil
 }

@@ -3,34 +3,41 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/attest"
-	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
-	"github.com/modseal/modseal/internal/rekor"
+	"github.com/modseal/modseal/internal/sign"
 	"github.com/modseal/modseal/snapshot"
 )
 
 type attestCommand struct {
-	Modules []string `arg:"" optional:"" placeholder:"MODULE@VERSION" help:"The modules to attest, as they are in the module cache."`
+	Modules []string `arg:"" optional:"" placeholder:"MODULE@VERSION" help:"The modules to attest, as they are in the module cache; with --all the project (default: here)."`
 
-	Dir      string `short:"C" default:"." placeholder:"DIR" help:"The project that --all is of (default: here)."`
-	All      bool   `help:"Attest every module of the project."`
-	Key      string `required:"" placeholder:"K.key" help:"Private key to sign with: ECDSA P-256, as modseal keygen makes it."`
-	RekorURL string `name:"rekor-url" default:"${public_rekor}" placeholder:"URL" help:"Rekor to log in (default ${default})."`
+	Dir       string `short:"C" default:"." placeholder:"DIR" help:"The project that --all is of (default: here)."`
+	All       bool   `help:"Attest every module of the project."`
+	Key       string `placeholder:"K.key" help:"Private key to sign with, as modseal keygen makes it. Without it, an identity signs, with a certificate of a Fulcio."`
+	Statement bool   `help:"Sign one in-toto statement about each module, in place of its zip and its listing."`
+	RekorURL  string `name:"rekor-url" default:"${public_rekor}" placeholder:"URL" help:"Rekor to log in (default ${default})."`
+	signingFlags
 	trustFlags
 	projectFlags
 	Output string `short:"o" default:"attestations" placeholder:"DIR" help:"Folder for the Sigstore bundles (default ${default})."`
 	Quiet  bool   `short:"q" help:"No progress."`
+}
+
+// Help is shown below the flags.
+func (c *attestCommand) Help() string {
+	return `What is attested already is not logged again: a Sigstore bundle in the output folder that verifies, or the same signer's entry that a Rekor v1 finds. So an attestation that was interrupted goes on when it is run again. A file of another signer is never overwritten: keep each signer's in a folder of their own.
+
+The password of an encrypted --key is taken from $MODSEAL_PASSWORD or asked for.
+
+Example: modseal attest --key signer.key --rekor-url URL --rekor-public-key rekor.pub --all .`
 }
 
 // attestAtOnce is how many modules are attested at the same time.
@@ -38,8 +45,8 @@ const attestAtOnce = 8
 
 // Run is modseal attest.
 func (c *attestCommand) Run(ctx context.Context, p *Process) error {
-	if c.All == (len(c.Modules) > 0) {
-		return usagef("name modules as MODULE@VERSION, or give --all")
+	if err := c.arguments(); err != nil {
+		return err
 	}
 	env, err := gomod.ReadEnv(p.world())
 	if err != nil {
@@ -60,22 +67,33 @@ func (c *attestCommand) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	ui := newPhases(p, c.Quiet)
-	a, err := c.attester(p, ui)
+	defer ui.end()
+	a, err := c.attester(ctx, p, ui)
 	if err != nil {
 		return err
 	}
-	if err := a.CheckLog(ctx); err != nil {
-		return &snapshot.RekorError{URL: c.RekorURL, Err: err}
+	return c.attestAll(ctx, p, ui, &attesting{Attester: a, hasher: modhash.New(modhash.Options{}), cache: cache}, modules)
+}
+
+// arguments takes the project's folder as an argument of --all.
+func (c *attestCommand) arguments() error {
+	if c.All && len(c.Modules) == 1 && c.Dir == "." {
+		c.Dir, c.Modules = c.Modules[0], nil
 	}
+	if c.All == (len(c.Modules) > 0) {
+		return usagef("name modules as MODULE@VERSION, or give --all, with at most one folder")
+	}
+	return nil
+}
+
+func (c *attestCommand) attestAll(ctx context.Context, p *Process, ui *phases, a *attesting, modules []module.Version) error {
 	ui.phase(snapshot.Phase{Name: "attest modules", Total: int64(len(modules)), Unit: "modules"})
-	defer ui.end()
-	h := modhash.New(modhash.Options{})
 	var logged, known atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(attestAtOnce)
 	for _, m := range modules {
 		g.Go(func() error {
-			done, err := c.attest(gctx, p, a, h, cache, m)
+			done, err := a.attest(gctx, m)
 			if err != nil {
 				return fmt.Errorf("%s: %w", m, err)
 			}
@@ -141,8 +159,8 @@ func (c *attestCommand) refusePrivate(env gomod.Env, modules []module.Version) e
 	return nil
 }
 
-func (c *attestCommand) attester(p *Process, ui *phases) (*attest.Attester, error) {
-	key, err := p.privateKey(c.Key)
+func (c *attestCommand) attester(ctx context.Context, p *Process, ui *phases) (*attest.Attester, error) {
+	signer, err := c.signer(p)
 	if err != nil {
 		return nil, err
 	}
@@ -150,57 +168,48 @@ func (c *attestCommand) attester(p *Process, ui *phases) (*attest.Attester, erro
 	if err != nil {
 		return nil, err
 	}
-	client := rekor.New(rekor.Options{URL: c.RekorURL, Fetch: fetch.New(fetch.Options{UserAgent: "modseal", Notify: ui.retry})})
-	a, err := attest.New(key, client, material)
+	service, err := c.service(ctx, signer, c.RekorURL, material, ui)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
 	}
-	return a, nil
+	if err := said(ctx, p, c.Quiet, signer); err != nil {
+		return nil, err
+	}
+	return attest.New(attest.Options{Sign: service, Statement: c.Statement, Dir: p.path(c.Output)}), nil
 }
 
-// attest attests one module and writes its Sigstore bundles.
-func (c *attestCommand) attest(ctx context.Context, p *Process, a *attest.Attester, h *modhash.Hasher, cache *gomod.Cache, m module.Version) ([]attest.Attestation, error) {
-	zip, err := cache.Zip(m)
+func (c *attestCommand) signer(p *Process) (sign.Signer, error) {
+	if c.Key == "" {
+		return c.keyless(p, c.RekorURL, "")
+	}
+	key, err := p.privateKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	if err := attest.CheckKey(key.Public(), c.Statement); err != nil {
+		return nil, &usageError{err}
+	}
+	return sign.ByKey(key), nil
+}
+
+// attesting attests modules of a module cache.
+type attesting struct {
+	*attest.Attester
+	hasher *modhash.Hasher
+	cache  *gomod.Cache
+}
+
+func (a *attesting) attest(ctx context.Context, m module.Version) ([]attest.Attestation, error) {
+	zip, err := a.cache.Zip(m)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := gomod.RegularFile(zip); err != nil {
 		return nil, fmt.Errorf("%w: fetch it with go mod download %s", err, m)
 	}
-	z, err := h.Zip(ctx, zip, m)
+	z, err := a.hasher.Zip(ctx, zip, m)
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.Module(ctx, m, z)
-	if err != nil {
-		return nil, err
-	}
-	dir := p.path(c.Output)
-	for _, d := range done {
-		name, err := attestationFile(dir, m, d.Of)
-		if err != nil {
-			return nil, err
-		}
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return nil, err
-		}
-		if err := atomicfile.WriteBytes(name, d.Sigstore); err != nil {
-			return nil, err
-		}
-	}
-	return done, nil
-}
-
-// attestationFile is DIR/path@version.zip.sigstore.json, or .listing. in place
-// of .zip., with path and version escaped as in the module cache.
-func attestationFile(dir string, m module.Version, of string) (string, error) {
-	path, err := module.EscapePath(m.Path)
-	if err != nil {
-		return "", err
-	}
-	version, err := module.EscapeVersion(m.Version)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, filepath.FromSlash(path)+"@"+version+"."+of+".sigstore.json"), nil
+	return a.Module(ctx, m, z)
 }

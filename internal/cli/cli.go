@@ -53,6 +53,7 @@ type commands struct {
 	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
 	Export   exportCommand    `cmd:"" help:"Take the standard pieces out of a bundle, for other tools to check."`
 	Trust    trustCommand     `cmd:"" help:"Fetch, show and check the TUF metadata that says which logs and authorities to trust."`
+	Sign     signCommand      `cmd:"" help:"Add a seal to a bundle."`
 	Keygen   keygenCommand    `cmd:"" help:"Make a key pair for sealing bundles or attesting modules."`
 	Version  kong.VersionFlag `help:"Print the version and exit."`
 }
@@ -138,7 +139,7 @@ func exitCode(err error) int {
 	var incomplete *snapshot.IncompleteError
 	var chain *chainError
 	switch {
-	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
+	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
 	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &chain):
 		return ExitUnproven
@@ -176,7 +177,7 @@ func hint(err error) string {
 	case errors.As(err, &noRekor):
 		return noRekor.Hint()
 	case errors.Is(err, bundles.ErrUnsealed):
-		return "give the sealer's public key with --seal-key; if this bundle should have been sealed with it, distrust the bundle"
+		return "name the sealer with --seal-key, or --seal-identity and --seal-issuer; if this bundle should have been sealed so, distrust the bundle"
 	case errors.Is(err, bundles.ErrDamaged):
 		return "copy the bundle again and compare its SHA-256 with that on the host where it was made"
 	case errors.Is(err, verify.ErrNothing):

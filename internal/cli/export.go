@@ -11,10 +11,11 @@ import (
 )
 
 type exportCommand struct {
-	Bundle             string   `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
-	Sigstore           string   `required:"" placeholder:"DIR" help:"Write every Rekor entry as a Sigstore bundle into this folder, which must be new or empty."`
-	SealKey            []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may seal bundles. Repeatable."`
-	InsecureIgnoreSeal bool     `help:"Take the pieces out of a bundle that nobody trusted sealed. Each can still be verified by itself."`
+	Bundle   string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
+	Sigstore string `required:"" placeholder:"DIR" help:"Write every Rekor entry as a Sigstore bundle into this folder, which must be new or empty."`
+	sealerFlags
+	trustFlags
+	InsecureIgnoreSeal bool `help:"Take the pieces out of a bundle that nobody trusted sealed. Each can still be verified by itself."`
 }
 
 // Help is shown below the flags.
@@ -28,26 +29,22 @@ Nothing is verified here but the seal. Exit codes: 0 written; 2 it could not be 
 
 // Run is modseal export.
 func (c *exportCommand) Run(p *Process) error {
-	if len(c.SealKey) == 0 && !c.InsecureIgnoreSeal {
-		return usagef("whose bundles are trusted? give --seal-key K.pub, or accept anybody's with --insecure-ignore-seal")
+	if !c.given() && !c.InsecureIgnoreSeal {
+		return usagef(whoseSeal)
 	}
 	dir := p.path(c.Sigstore)
 	if err := checkNewDir(dir); err != nil {
 		return err
 	}
-	f, size, err := p.openBundle(c.Bundle)
+	material, err := c.material(p)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sealers, err := p.sealers(c.SealKey)
+	b, closeFile, err := c.open(p, c.Bundle, material, c.InsecureIgnoreSeal)
 	if err != nil {
 		return err
 	}
-	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: c.InsecureIgnoreSeal})
-	if err != nil {
-		return err
-	}
+	defer closeFile()
 	n, err := exportSigstore(b, dir)
 	if err != nil {
 		return fmt.Errorf("export: %w", err)

@@ -10,7 +10,6 @@ import (
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/policy"
-	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/internal/trust"
 )
 
@@ -119,6 +118,9 @@ func (f *trustFlags) onlyNamed(p *Process) (*trust.Material, error) {
 	return m, nil
 }
 
+// public tells whether Sigstore's public instance is what is trusted.
+func (f *trustFlags) public() bool { return len(f.RekorPublicKey)+len(f.TrustedRoot) == 0 }
+
 // publicKey reads a public key file.
 func (p *Process) publicKey(name string) (*keys.Public, error) {
 	data, err := readFile(p.path(name), keys.MaxKeyFile)
@@ -143,19 +145,6 @@ func (p *Process) privateKey(name string) (*keys.Private, error) {
 		return nil, usagef("%s: %w", name, err)
 	}
 	return k, nil
-}
-
-// sealers are those whose public keys were given.
-func (p *Process) sealers(names []string) (seal.Trusted, error) {
-	var t seal.Trusted
-	for _, name := range names {
-		k, err := p.publicKey(name)
-		if err != nil {
-			return t, err
-		}
-		t.Keys = append(t.Keys, k)
-	}
-	return t, nil
 }
 
 // openBundle opens a bundle, which must be a file: it is read twice.

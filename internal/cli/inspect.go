@@ -15,10 +15,11 @@ import (
 )
 
 type inspectCommand struct {
-	Bundle  string   `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
-	SealKey []string `placeholder:"K.pub" sep:"none" help:"Public key to check the seals with. Repeatable."`
-	Format  string   `enum:"text,json" default:"text" help:"Format: text or json."`
-	All     bool     `short:"a" help:"List the modules."`
+	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
+	sealerFlags
+	trustFlags
+	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
+	All    bool   `short:"a" help:"List the modules."`
 }
 
 // inspection is what inspect says, in JSON.
@@ -43,19 +44,15 @@ type inspectedLog struct {
 
 // Run is modseal inspect.
 func (c *inspectCommand) Run(p *Process) error {
-	f, size, err := p.openBundle(c.Bundle)
+	material, err := c.material(p)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	sealers, err := p.sealers(c.SealKey)
+	b, closeFile, err := c.open(p, c.Bundle, material, !c.given())
 	if err != nil {
 		return err
 	}
-	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: len(c.SealKey) == 0})
-	if err != nil {
-		return err
-	}
+	defer closeFile()
 	in := inspect(b)
 	if c.Format == "json" {
 		e := json.NewEncoder(p.Stdout)

@@ -9,12 +9,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/report"
-	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/snapshot"
 )
@@ -24,9 +22,9 @@ const publicRekorURL = "https://rekor.sigstore.dev"
 type snapshotCommand struct {
 	Dir string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
 
-	Output  string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
-	SealKey string `placeholder:"K.key" help:"Private key to seal the bundle with (modseal keygen makes one)."`
-	NoSeal  bool   `help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
+	Output string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
+	sealingFlags
+	NoSeal bool `help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
 
 	RekorURL     string   `name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
 	RekorTiles   []string `name:"rekor-tiles" placeholder:"URL" sep:"none" help:"Where the checkpoint and tiles of a Rekor v2 are read, if not at its URL in the trusted root. Repeatable."`
@@ -59,6 +57,13 @@ func (c *snapshotCommand) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
+	by, err := c.sealer(ctx, p, r.Trust, c.public(), ui)
+	if err != nil {
+		return err
+	}
+	if by != nil {
+		r.Seal = by.seal
+	}
 	s, err := snapshot.Take(ctx, *r)
 	ui.end()
 	if err != nil {
@@ -69,8 +74,8 @@ func (c *snapshotCommand) Run(ctx context.Context, p *Process) error {
 }
 
 func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, error) {
-	if (c.SealKey == "") == !c.NoSeal {
-		return nil, usagef("give either --seal-key K.key to seal the bundle, or --no-seal")
+	if (c.SealKey == "" && !c.SealKeyless) == !c.NoSeal {
+		return nil, usagef("give either --seal-key K.key or --seal-keyless to seal the bundle, or --no-seal")
 	}
 	r := &snapshot.Request{
 		Dir: c.project(p, c.Dir), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
@@ -109,13 +114,6 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		return nil, err
 	}
 	r.CacheDir = c.cacheDir(p)
-	if c.SealKey != "" {
-		k, err := p.privateKey(c.SealKey)
-		if err != nil {
-			return nil, err
-		}
-		r.Seal = func(d bundles.Digests) ([]byte, error) { return seal.ByKey(k, d) }
-	}
 	r.Fetch = fetch.New(fetch.Options{UserAgent: "modseal", Notify: ui.retry})
 	return r, nil
 }

@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/report"
+	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/verify"
 )
 
@@ -17,8 +20,8 @@ type verifyCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
 	Dir    string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
 
-	SealKey            []string `placeholder:"K.pub" sep:"none" help:"Public key of somebody who may seal bundles. Repeatable."`
-	InsecureIgnoreSeal bool     `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
+	sealerFlags
+	InsecureIgnoreSeal bool `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
 	policyFlags
 	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
 	artifactFlags
@@ -79,9 +82,6 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 // request reads the enclave's side. An empty trust is refused here, where the
 // flag that would help can be named.
 func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
-	if len(c.SealKey) == 0 && !c.InsecureIgnoreSeal {
-		return nil, usagef("whose bundles are trusted? give --seal-key K.pub, or accept anybody's with --insecure-ignore-seal")
-	}
 	r := &verify.Request{
 		Dir: c.project(p, c.Dir), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
 	}
@@ -93,6 +93,10 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	}
 	var err error
 	if r.Policy, err = c.policy(p); err != nil {
+		return nil, err
+	}
+	rule, err := c.sealRule(p, r.Policy)
+	if err != nil {
 		return nil, err
 	}
 	if r.Artifacts, err = c.artifacts(p); err != nil {
@@ -120,8 +124,37 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	if db != nil {
 		r.Trust.SumDBs = append(r.Trust.SumDBs, *db)
 	}
-	r.Seals, err = p.sealers(c.SealKey)
+	r.Seals, err = c.sealVerifier(r, rule)
 	return r, err
+}
+
+const whoseSeal = "whose bundles are trusted? give --seal-key K.pub, or --seal-identity and --seal-issuer, or a policy file that says who may seal, or accept anybody's with --insecure-ignore-seal"
+
+// sealRule is who may seal: whom the flags name, or the policy file.
+func (c *verifyCommand) sealRule(p *Process, policy *policy.Policy) (policy.SealRule, error) {
+	byPolicy := len(policy.Seal.Sealers()) > 0
+	switch {
+	case c.given() && byPolicy:
+		return policy.Seal, usagef("both %s and --seal-key or --seal-identity say who may seal: leave one out", c.Policy)
+	case byPolicy:
+		return policy.Seal, nil
+	case !c.given() && !c.InsecureIgnoreSeal:
+		return policy.Seal, usagef(whoseSeal)
+	}
+	return c.rule(p)
+}
+
+// sealVerifier judges seals by what the enclave itself trusts: nothing of a
+// bundle is read before its seal is verified, its trust chain neither.
+func (c *verifyCommand) sealVerifier(r *verify.Request, rule policy.SealRule) (bundles.SealVerifier, error) {
+	m := r.Trust
+	if r.Anchor != nil && (r.Anchor.Chain != nil || r.Anchor.Fallback != nil) {
+		var err error
+		if m, err = r.Anchor.Own(r.Trust, r.Now); err != nil {
+			return nil, err
+		}
+	}
+	return seal.Trusted{Rule: rule, Trust: m, Now: r.Now}, nil
 }
 
 // explained tells whether a report has what --explain asks about.

@@ -96,7 +96,7 @@ func TestAddStatement(t *testing.T) {
 		}
 	}
 	for _, kind := range kinds() {
-		if b, _ := body(kind, alice, digest()); kind != intotoV1 {
+		if b, _ := body(kind, alice, digest()); kind != intotoV1 && kind != dsseV1 {
 			e := &evidence.Entry{V2: isV2(kind), Body: b}
 			e.AddStatement(statement(digest()))
 			if e.Envelope != nil {

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -11,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/keys"
 )
 
@@ -173,30 +171,6 @@ func parseIntoto(body []byte) (*Claim, error) {
 	return c, c.parseBlock(block)
 }
 
-// AddStatement puts a statement that Rekor v1 keeps beside an intoto entry into
-// the envelope that the entry was made of. It changes nothing if it is not the
-// one that the entry holds the hash of, or if the entry is of another kind: then
-// Claim misses it.
-func (e *Entry) AddStatement(payload []byte) {
-	var b intotoV1
-	if kind, version, err := kindOf(e.Body); err != nil || kind != "intoto" || version != "0.0.2" || decode(e.Body, &b) != nil {
-		return
-	}
-	c := b.Spec.Content
-	sum := sha256.Sum256(payload)
-	if c.PayloadHash != (hashValue{"sha256", hex.EncodeToString(sum[:])}) || len(c.Envelope.Signatures) != 1 {
-		return
-	}
-	sig, err := base64.StdEncoding.Strict().DecodeString(string(c.Envelope.Signatures[0].Sig))
-	if err != nil {
-		return
-	}
-	e.Envelope = &bundles.Envelope{PayloadType: c.Envelope.PayloadType, Payload: payload, Signature: sig}
-	if id := c.Envelope.Signatures[0].KeyID; id != nil {
-		e.Envelope.KeyID = *id
-	}
-}
-
 func parseHashedRekordV2(body []byte) (*Claim, error) {
 	var b hashedRekordV2
 	if err := decode(body, &b); err != nil {
@@ -263,15 +237,4 @@ func (c *Claim) parseKey(der []byte) error {
 	}
 	c.Key, err = keys.NewPublic(key)
 	return err
-}
-
-// ProposeHashedRekord gives the entry that asks Rekor v1 to log a signature by a
-// key over an artifact with this SHA-256.
-func ProposeHashedRekord(sha256 [32]byte, signature []byte, signer *keys.Public) ([]byte, error) {
-	var b hashedRekordV1
-	b.APIVersion, b.Kind = "0.0.1", "hashedrekord"
-	b.Spec.Data.Hash = hashValue{Algorithm: "sha256", Value: hex.EncodeToString(sha256[:])}
-	b.Spec.Signature.Content = signature
-	b.Spec.Signature.PublicKey.Content = signer.MarshalPEM()
-	return json.Marshal(b)
 }

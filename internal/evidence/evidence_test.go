@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/modseal/modseal/internal/evidence"
-	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/testlog"
 )
 
@@ -84,11 +83,7 @@ func TestParseHashedRekord(t *testing.T) {
 // meant.
 func TestProposeHashedRekord(t *testing.T) {
 	alice := testlog.NewSigner("alice")
-	key, err := keys.ParsePublic(alice.PEM)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proposed, err := evidence.ProposeHashedRekord(digest(), alice.Sign(digest()), key)
+	proposed, err := evidence.ProposeHashedRekord(digest(), alice.Sign(digest()), alice.PEM)
 	if err != nil || !bytes.Equal(proposed, alice.Body(digest())) {
 		t.Errorf("%s, %v; want %s", proposed, err, alice.Body(digest()))
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 
@@ -77,10 +76,15 @@ func (e *Entry) SigstoreBundle(c *Claim) (*protobundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &protobundle.Bundle{
-		MediaType:            BundleMediaType,
-		VerificationMaterial: &protobundle.VerificationMaterial{TlogEntries: []*protorekor.TransparencyLogEntry{tle}},
-	}
+	b := e.Unlogged(c)
+	b.VerificationMaterial.TlogEntries = []*protorekor.TransparencyLogEntry{tle}
+	return b, nil
+}
+
+// Unlogged is the Sigstore bundle of a signature that no log has yet: of the
+// entry's envelope, if it has one, else of the claim's digest.
+func (e *Entry) Unlogged(c *Claim) *protobundle.Bundle {
+	b := &protobundle.Bundle{MediaType: BundleMediaType, VerificationMaterial: &protobundle.VerificationMaterial{}}
 	if c.Certificate != nil {
 		b.VerificationMaterial.Content = &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: c.Certificate.Raw}}
 	} else {
@@ -93,18 +97,15 @@ func (e *Entry) SigstoreBundle(c *Claim) (*protobundle.Bundle, error) {
 		}
 		b.VerificationMaterial.TimestampVerificationData = stamps
 	}
-	if c.Statement == nil {
-		b.Content = messageSignature(c.Digest, c.Signature)
-		return b, nil
-	}
 	if e.Envelope == nil {
-		return nil, errors.New("no envelope")
+		b.Content = messageSignature(c.Digest, c.Signature)
+		return b
 	}
 	b.Content = &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
 		PayloadType: e.Envelope.PayloadType, Payload: e.Envelope.Payload,
 		Signatures: []*protodsse.Signature{{Sig: e.Envelope.Signature, Keyid: e.Envelope.KeyID}},
 	}}
-	return b, nil
+	return b
 }
 
 func (e *Entry) logEntry(c *Claim) (*protorekor.TransparencyLogEntry, error) {

@@ -13,9 +13,9 @@ import (
 	"github.com/modseal/modseal/bundles"
 )
 
-// statementMediaType is the payload type of an envelope that holds an in-toto
+// StatementMediaType is the payload type of an envelope that holds an in-toto
 // statement.
-const statementMediaType = "application/vnd.in-toto+json"
+const StatementMediaType = "application/vnd.in-toto+json"
 
 // statementTypes are the versions of in-toto statements that are read.
 var statementTypes = map[string]bool{"https://in-toto.io/Statement/v0.1": true, "https://in-toto.io/Statement/v1": true}
@@ -48,7 +48,7 @@ type Subject struct {
 // goModuleH1 (in-toto attestation framework, "DigestSet"), which are the h1 of a
 // module and so the SHA-256 of its listing. Others are passed over.
 func parseStatement(e *bundles.Envelope) (*Statement, error) {
-	if e.PayloadType != statementMediaType {
+	if e.PayloadType != StatementMediaType {
 		return nil, fmt.Errorf("%w: envelope of %.60q, which is no in-toto statement", ErrUnsupported, e.PayloadType)
 	}
 	var raw intoto.Statement

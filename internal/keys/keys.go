@@ -185,6 +185,25 @@ func (k *Private) SignDigest(digest []byte) ([]byte, error) {
 	return k.signer.Sign(nil, digest, h)
 }
 
+// SignMessage signs a whole message, as DSSE does: ECDSA over its SHA-256, or
+// pure Ed25519. Equal messages give equal signatures.
+func (k *Private) SignMessage(message []byte) ([]byte, error) {
+	if _, ok := k.signer.(ed25519.PrivateKey); ok {
+		return k.signer.Sign(nil, message, crypto.Hash(0))
+	}
+	digest := sha256.Sum256(message)
+	return k.SignDigest(digest[:])
+}
+
+// SignAnew signs a SHA-256 digest so that the signature differs from every other
+// one, for logs that take each only once. Ed25519 can't.
+func (k *Private) SignAnew(digest []byte) ([]byte, error) {
+	if k.pub.Hash() != crypto.SHA256 {
+		return nil, fmt.Errorf("%w: an Ed25519 key has one signature for a message", ErrUnsupported)
+	}
+	return k.signer.Sign(rand.Reader, digest, crypto.SHA256)
+}
+
 // NewPublic takes ECDSA, Ed25519 and RSA keys.
 func NewPublic(key crypto.PublicKey) (*Public, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)

@@ -39,17 +39,37 @@ func (r *SealRule) Needs() string {
 	return fmt.Sprintf("seals by %d of %s", r.threshold, strings.Join(names, ", "))
 }
 
+// Names lists the sealers who a principal is.
+func (r *SealRule) Names(who Principal) []string {
+	var out []string
+	for _, s := range r.by {
+		if s.is(who) {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
+// Enough tells whether these are as many different sealers as the rule asks for,
+// and if not, why. It says nothing of the bundle's age, which Met does too.
+func (r *SealRule) Enough(by []Principal) (ok bool, why string) {
+	n, names := present(r.by, by)
+	if len(r.by) > 0 && r.threshold > 0 && n >= r.threshold {
+		return true, ""
+	}
+	have := "none that counts"
+	if n > 0 {
+		have = strings.Join(names, ", ")
+	}
+	return false, fmt.Sprintf("sealed by %s; the policy requires %s", have, r.Needs())
+}
+
 // Met tells whether a bundle that these have sealed, and that was created then
 // as they state, may be trusted at this moment; and if not, why. Each seal must
 // have been verified. Who sealed twice counts once.
 func (r *SealRule) Met(by []Principal, created, at time.Time) (ok bool, why string) {
-	n, names := present(r.by, by)
-	if len(r.by) == 0 || r.threshold <= 0 || n < r.threshold {
-		have := "none that counts"
-		if n > 0 {
-			have = strings.Join(names, ", ")
-		}
-		return false, fmt.Sprintf("sealed by %s; the policy requires %s", have, r.Needs())
+	if ok, why := r.Enough(by); !ok {
+		return false, why
 	}
 	switch {
 	case r.maxAge == 0:

@@ -5,9 +5,11 @@
 // --bundle signatures/0.sigstore.json payload.tar.zst` checks it too. Its
 // cryptographic verification is sigstore-go's.
 //
-// A seal is read before anything is known of who wrote the bundle. So what is
-// not needed to verify a key's signature is not looked at: log entries and
-// timestamps may be there, as cosign puts them in, and count for nothing.
+// A seal is by a key, or by an identity with a certificate. It is read before
+// anything is known of who wrote the bundle. So what is not needed to verify a
+// key's signature is not looked at: log entries and timestamps may be there, as
+// cosign puts them in, and count for nothing. A certificate lives for minutes: its
+// seal must have a log entry that proves when it was made.
 package seal
 
 import (
@@ -49,40 +51,15 @@ func digestFor(k *keys.Public, payload bundles.Digests) ([]byte, protocommon.Has
 	return payload.SHA256[:], protocommon.HashAlgorithm_SHA2_256
 }
 
-// Trusted are the sealers that an enclave trusts. It is a bundles.SealVerifier;
-// the zero value trusts nobody.
-type Trusted struct {
-	Keys []*keys.Public
-}
-
-// VerifySeal implements bundles.SealVerifier. The hint in a seal picks the key
-// among those here, and that key picks the algorithm.
-func (t Trusted) VerifySeal(seal []byte, payload bundles.Digests) (string, error) {
-	s, err := parse(seal)
-	if err != nil {
-		return "", err
-	}
-	var trusted []string
-	for _, k := range t.Keys {
-		if k.Hint() == s.hint {
-			return "key " + k.String(), s.verify(k, payload)
-		}
-		trusted = append(trusted, k.Hint())
-	}
-	if len(trusted) == 0 {
-		return "", fmt.Errorf("signed with the key of hint %.60q; no sealer's key is trusted here", s.hint)
-	}
-	return "", fmt.Errorf("signed with the key of hint %.60q; trusted is %q", s.hint, trusted)
-}
-
-// keySeal is a seal by a key, unverified.
-type keySeal struct {
-	hint    string
-	message *protocommon.MessageSignature
+// parsed is a seal, unverified.
+type parsed struct {
+	certificate bool   // by a certificate
+	hint        string // of the key, else
+	message     *protocommon.MessageSignature
 }
 
 // parse reads a seal. White space aside it has one encoding, that of protojson.
-func parse(seal []byte) (*keySeal, error) {
+func parse(seal []byte) (*parsed, error) {
 	var b protobundle.Bundle
 	if err := protojson.Unmarshal(seal, &b); err != nil {
 		return nil, fmt.Errorf("not a Sigstore bundle: %.200q", err.Error()) // which quotes nothing
@@ -98,10 +75,11 @@ func parse(seal []byte) (*keySeal, error) {
 	if b.MediaType != evidence.BundleMediaType {
 		return nil, fmt.Errorf("media type is %.100q, want %q", b.MediaType, evidence.BundleMediaType)
 	}
+	s := &parsed{hint: b.GetVerificationMaterial().GetPublicKey().GetHint(), message: b.GetMessageSignature()}
 	switch b.GetVerificationMaterial().GetContent().(type) {
 	case *protobundle.VerificationMaterial_PublicKey:
-	case *protobundle.VerificationMaterial_Certificate, *protobundle.VerificationMaterial_X509CertificateChain:
-		return nil, errors.New("it is by a certificate; only keys are trusted here")
+	case *protobundle.VerificationMaterial_Certificate:
+		s.certificate = true
 	default:
 		return nil, errors.New("it does not say by whom it is")
 	}
@@ -111,11 +89,11 @@ func parse(seal []byte) (*keySeal, error) {
 	if b.GetMessageSignature().GetMessageDigest() == nil {
 		return nil, errors.New("it holds no signature of a payload")
 	}
-	return &keySeal{hint: b.GetVerificationMaterial().GetPublicKey().GetHint(), message: b.GetMessageSignature()}, nil
+	return s, nil
 }
 
-// verify demands a signature by this key over the payload.
-func (s *keySeal) verify(k *keys.Public, payload bundles.Digests) error {
+// verifyKey demands a signature by this key over the payload.
+func (s *parsed) verifyKey(k *keys.Public, payload bundles.Digests) error {
 	digest, algorithm := digestFor(k, payload)
 	switch said := s.message.MessageDigest; {
 	case said.Algorithm != algorithm:

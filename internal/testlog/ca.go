@@ -1,6 +1,7 @@
 package testlog
 
 import (
+	"crypto/ecdsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -37,12 +38,16 @@ func NewCA(name string) *CA {
 // Issue gives a signer a certificate that is valid for ten minutes from then.
 func (ca *CA) Issue(email, issuer string, from time.Time) *Signer {
 	key := Key("holder " + email)
+	return &Signer{Key: key, PEM: ca.issue(&key.PublicKey, email, issuer, from)}
+}
+
+func (ca *CA) issue(key *ecdsa.PublicKey, email, issuer string, from time.Time) []byte {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), NotBefore: from, NotAfter: from.Add(10 * time.Minute),
 		EmailAddresses: []string{email}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:     []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		ExtraExtensions: []pkix.Extension{fulcioIssuer(issuer)},
 	}
-	der := must(x509.CreateCertificate(nil, template, ca.Certificate, &key.PublicKey, Key("ca "+ca.name)))
-	return &Signer{Key: key, PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	der := must(x509.CreateCertificate(nil, template, ca.Certificate, key, Key("ca "+ca.name)))
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }

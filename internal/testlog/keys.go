@@ -153,11 +153,17 @@ func publicKeyOf(block *pem.Block) (*ecdsa.PublicKey, error) {
 // indexKeys are what Rekor's search finds a body by.
 func indexKeys(body []byte) []string {
 	var e hashedRekord
-	if json.Unmarshal(body, &e) != nil || e.Kind != "hashedrekord" {
+	if json.Unmarshal(body, &e) != nil {
 		return nil
 	}
-	keys := []string{"hash:" + e.Spec.Data.Hash.Value}
-	content := e.Spec.Signature.PublicKey.Content
+	keys, content := []string{"hash:" + e.Spec.Data.Hash.Value}, e.Spec.Signature.PublicKey.Content
+	switch e.Kind {
+	case "hashedrekord":
+	case "dsse":
+		keys, content = dsseIndex(body)
+	default:
+		return nil
+	}
 	block, _ := pem.Decode(content)
 	if block == nil {
 		return keys

@@ -176,7 +176,7 @@ func (r *Rekor) entryByIndex(s string) *Answer {
 }
 
 func (r *Rekor) create(body []byte) *Answer {
-	canonical, err := canonicalHashedRekord(body)
+	canonical, err := canonicalBody(body)
 	if err != nil {
 		return refusal(400, 400, "error processing entry: %v", err)
 	}

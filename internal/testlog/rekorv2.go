@@ -8,22 +8,31 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"net/http"
+	"sync"
 
 	"github.com/modseal/modseal/merkle"
 )
 
 // A RekorV2 is one shard of a Rekor v2 in memory: an Ed25519 key, and
-// checkpoints whose origin is the host. It has no API.
+// checkpoints whose origin is the host. It takes entries (POST
+// /api/v2/log/entries) and serves /checkpoint.
 type RekorV2 struct {
 	Tree
-	Host string
-	key  ed25519.PrivateKey
+	Host string // the origin of checkpoints, and the host of the URL that is trusted
+
+	// Edit changes an answer before it is sent.
+	Edit func(r *http.Request, a *Answer)
+
+	key   ed25519.PrivateKey
+	mu    sync.Mutex
+	known map[string]uint64 // bodies
 }
 
 // NewRekorV2 makes an empty shard, whose key the host stands for.
 func NewRekorV2(host string) *RekorV2 {
 	seed := sha256.Sum256([]byte("testlog rekor v2 " + host))
-	return &RekorV2{Host: host, key: ed25519.NewKeyFromSeed(seed[:])}
+	return &RekorV2{Host: host, key: ed25519.NewKeyFromSeed(seed[:]), known: map[string]uint64{}}
 }
 
 // Add logs a body, whatever it is, and gives its index.
@@ -97,24 +106,6 @@ func (w *Witness) Cosignature(text string, time uint64) string {
 	return noteLine(w.Name, sig)
 }
 
-// hashedRekordV2 is a Rekor v2 entry of kind hashedrekord, version 0.0.2.
-type hashedRekordV2 struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Spec       struct {
-		HashedRekordV002 struct {
-			Data struct {
-				Algorithm string `json:"algorithm"`
-				Digest    []byte `json:"digest"`
-			} `json:"data"`
-			Signature struct {
-				Content  []byte         `json:"content"`
-				Verifier map[string]any `json:"verifier"` // sorted by name
-			} `json:"signature"`
-		} `json:"hashedRekordV002"`
-	} `json:"spec"`
-}
-
 // HashedRekordV2 is the canonical body of an entry over a SHA-256 that says
 // whatever it is told, by the key or certificate in a PEM block.
 func HashedRekordV2(digest [32]byte, signature, signerPEM []byte) []byte {
@@ -123,12 +114,12 @@ func HashedRekordV2(digest [32]byte, signature, signerPEM []byte) []byte {
 	e.APIVersion, e.Kind = "0.0.2", "hashedrekord"
 	e.Spec.HashedRekordV002.Data.Algorithm, e.Spec.HashedRekordV002.Data.Digest = "SHA2_256", digest[:]
 	e.Spec.HashedRekordV002.Signature.Content = signature
-	name := "publicKey"
+	v := &e.Spec.HashedRekordV002.Signature.Verifier
+	v.KeyDetails = "PKIX_ECDSA_P256_SHA_256"
 	if _, err := x509.ParseCertificate(block.Bytes); err == nil {
-		name = "x509Certificate"
-	}
-	e.Spec.HashedRekordV002.Signature.Verifier = map[string]any{
-		"keyDetails": "PKIX_ECDSA_P256_SHA_256", name: map[string]any{"rawBytes": block.Bytes},
+		v.X509Certificate = &rawBytes{block.Bytes}
+	} else {
+		v.PublicKey = &rawBytes{block.Bytes}
 	}
 	return must(json.Marshal(e))
 }

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"io"
 	"math/big"
+	"net/http"
 	"time"
 
 	"github.com/digitorus/timestamp"
@@ -16,6 +18,7 @@ import (
 // signs is not reproducible: the library draws a serial number.
 type TSA struct {
 	Root, Leaf *x509.Certificate
+	Now        func() time.Time // of what it serves; nil is Epoch
 	name       string
 }
 
@@ -49,4 +52,27 @@ func (t *TSA) Stamp(data []byte, at time.Time) []byte {
 		HashAlgorithm: request.HashAlgorithm, HashedMessage: request.HashedMessage, Time: at, Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2},
 	}
 	return must(stamp.CreateResponseWithOpts(t.Leaf, Key("tsa leaf "+t.name), crypto.SHA256))
+}
+
+// ServeHTTP implements http.Handler: it stamps what it is asked to.
+func (t *TSA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return
+	}
+	q, err := timestamp.ParseRequest(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	at := Epoch()
+	if t.Now != nil {
+		at = t.Now()
+	}
+	stamp := &timestamp.Timestamp{
+		HashAlgorithm: q.HashAlgorithm, HashedMessage: q.HashedMessage, Time: at, Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2},
+		AddTSACertificate: true,
+	}
+	a := &Answer{Status: 201, Header: http.Header{"Content-Type": {"application/timestamp-reply"}}, Body: must(stamp.CreateResponseWithOpts(t.Leaf, Key("tsa leaf "+t.name), crypto.SHA256))}
+	a.send(w)
 }
