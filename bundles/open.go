@@ -8,9 +8,9 @@ import (
 
 // OpenOptions say whom to trust.
 type OpenOptions struct {
-	// Seals accepts or refuses each seal. A nil verifier accepts none.
+	// Seals accepts or refuses the seals. A nil verifier accepts none.
 	Seals SealVerifier
-	// InsecureIgnoreSeals reads a bundle even when no seal is accepted. What
+	// InsecureIgnoreSeals reads a bundle even when its seals are not accepted. What
 	// comes out is then nobody's word.
 	InsecureIgnoreSeals bool
 }
@@ -34,7 +34,7 @@ type Bundle struct {
 }
 
 // Open reads a bundle of size bytes. It reads all of it once to take the
-// payload's digests, asks for a seal over them, and only then decompresses and
+// payload's digests, asks for seals over them, and only then decompresses and
 // checks everything: framing, canonical form, limits, digests, references.
 func Open(r io.ReaderAt, size int64, o OpenOptions) (*Bundle, error) {
 	return open(r, size, o, formatLimits())

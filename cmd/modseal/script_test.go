@@ -83,14 +83,25 @@ func setup(e *testscript.Env) error {
 			return err
 		}
 	}
+	fulcioURL, tsaURL, rekorURL, rekor2URL := serve(&testlog.Fulcio{CA: ca}), serve(tsa), serve(w.rekor), serve(rekor2)
+	config := fmt.Sprintf(`{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":[%s],"oidcUrls":[],"rekorTlogUrls":[%s,%s],"tsaUrls":[%s],"rekorTlogConfig":{"selector":"ANY"},"tsaConfig":{"selector":"ANY"}}`,
+		service(fulcioURL, 1), service(rekorURL, 1), service(rekor2URL, 2), service(tsaURL, 1))
+	if err := os.WriteFile(filepath.Join(work, "signing_config.json"), []byte(config), 0o600); err != nil {
+		return err
+	}
 	e.Vars = append(e.Vars,
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
 		"GOSUMDB="+w.sumdb.Key()+" "+serve(w.sumdb), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",
-		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+serve(w.rekor), "TUF_URL="+serve(w.tuf),
-		"REKOR2_URL="+serve(rekor2), "FULCIO_URL="+serve(&testlog.Fulcio{CA: ca}), "TSA_URL="+serve(tsa),
+		"GOCACHE="+filepath.Join(work, "home", "gocache"), "SOURCE_DATE_EPOCH=1790000000", "REKOR_URL="+rekorURL, "TUF_URL="+serve(w.tuf),
+		"REKOR2_URL="+rekor2URL, "FULCIO_URL="+fulcioURL, "TSA_URL="+tsaURL,
 	)
 	return nil
+}
+
+// service is one of a signing config.
+func service(url string, version int) string {
+	return fmt.Sprintf(`{"url":%q,"majorApiVersion":%d,"validFor":{"start":"2020-01-01T00:00:00Z"},"operator":%q}`, url, version, url)
 }
 
 // publish MODULE@VERSION DIR puts a folder into the module proxy and its hashes

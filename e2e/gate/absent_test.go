@@ -80,8 +80,11 @@ func TestUnsearchable(t *testing.T) {
 		t.Parallel()
 		s := base.again(t)
 		s.proxy(hook)
-		said := s.run(2, s.attestArgs("signer", bad)...)
+		said := s.run(2, append(s.attestArgs("signer", bad), "-o", s.out)...)
 		s.says(said.stderr, bad+": ", "500 Internal Server Error", "tried 6 times")
+		s.holds(s.out)
+		// what is in the folder is not searched for
+		s.says(s.run(0, s.attestArgs("signer", bad)...).stdout, "0 new entries", "2 were there")
 	})
 	t.Run("allowed", func(t *testing.T) {
 		t.Parallel()

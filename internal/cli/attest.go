@@ -23,7 +23,7 @@ type attestCommand struct {
 	All       bool   `help:"Attest every module of the project."`
 	Key       string `placeholder:"K.key" help:"Private key to sign with, as modseal keygen makes it. Without it, an identity signs, with a certificate of a Fulcio."`
 	Statement bool   `help:"Sign one in-toto statement about each module, in place of its zip and its listing."`
-	RekorURL  string `name:"rekor-url" default:"${public_rekor}" placeholder:"URL" help:"Rekor to log in (default ${default})."`
+	RekorURL  string `name:"rekor-url" placeholder:"URL" help:"Rekor to log in (default ${public_rekor})."`
 	signingFlags
 	trustFlags
 	projectFlags
@@ -47,6 +47,12 @@ const attestAtOnce = 8
 func (c *attestCommand) Run(ctx context.Context, p *Process) error {
 	if err := c.arguments(); err != nil {
 		return err
+	}
+	if err := c.configure(p, &c.RekorURL); err != nil {
+		return err
+	}
+	if c.RekorURL == "" {
+		c.RekorURL = publicRekorURL
 	}
 	env, err := gomod.ReadEnv(p.world())
 	if err != nil {

@@ -18,7 +18,7 @@ const passwordVariable = "MODSEAL_PASSWORD"
 
 type keygenCommand struct {
 	Output string `short:"o" required:"" placeholder:"NAME" help:"Writes NAME.key and NAME.pub."`
-	Type   string `enum:"ecdsa-p256,ed25519" default:"ecdsa-p256" help:"ecdsa-p256 (seals and attests) or ed25519 (seals)."`
+	Type   string `enum:"ecdsa-p256,ed25519" default:"ecdsa-p256" help:"ecdsa-p256 (seals and attests) or ed25519 (seals, and attests by statements)."`
 	NoPass bool   `name:"no-password" help:"Do not ask for a password; leave the private key unencrypted."`
 }
 

@@ -130,6 +130,9 @@ func (f *sealingFlags) sealer(ctx context.Context, p *Process, m *trust.Material
 		return nil, nil
 	}
 	url := f.SealRekorURL
+	if err := f.configure(p, &url); err != nil {
+		return nil, err
+	}
 	if url == "" {
 		if !public {
 			return nil, usagef("where is the seal logged? name a Rekor of your own with --seal-rekor-url, since you don't trust the public one")

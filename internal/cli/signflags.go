@@ -27,6 +27,7 @@ const (
 // signingFlags say where signatures are logged and stamped, and where somebody
 // without a key gets certificates.
 type signingFlags struct {
+	SigningConfig      string   `placeholder:"FILE" help:"signing_config.json that names Fulcio, Rekor and timestamp authorities, for what no flag says."`
 	FulcioURL          string   `name:"fulcio-url" placeholder:"URL" help:"Fulcio that issues the certificates of who signs without a key (default: Sigstore's public one, with its public Rekor)."`
 	IdentityToken      string   `placeholder:"TOKEN|FILE" help:"OpenID Connect token of who signs without a key, or a file that holds it. Default: $$SIGSTORE_ID_TOKEN, or the token of the GitHub workflow that runs."`
 	TimestampServerURL []string `name:"timestamp-server-url" placeholder:"URL" sep:"none" help:"RFC 3161 timestamp authority to have signatures stamped by. Repeatable. A Rekor v2 needs one."`

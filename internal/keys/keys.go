@@ -8,7 +8,8 @@
 //
 // ECDSA P-256 signs SHA-256 digests. Ed25519 keys sign in their prehashed form,
 // Ed25519ph with SHA-512 (RFC 8032, Section 5.1), because what is sealed is
-// streamed and pure Ed25519 needs the whole message in memory.
+// streamed and pure Ed25519 needs the whole message in memory; envelopes (DSSE)
+// alone they sign in pure Ed25519.
 package keys
 
 import (

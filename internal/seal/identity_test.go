@@ -180,6 +180,11 @@ func TestIdentityNeedsProof(t *testing.T) {
 			"checkpoint":    func(e *evidence.Entry) { e.Checkpoint = nil },
 			"proof's path":  func(e *evidence.Entry) { e.Inclusion.Path = nil },
 			"log's own key": func(e *evidence.Entry) { e.LogID = [32]byte{1} },
+			"log's origin": func(e *evidence.Entry) { // signed, and not what a Rekor v1 signs
+				_, tree, _ := strings.Cut(string(e.Checkpoint), "\n")
+				tree, _, _ = strings.Cut(tree, "\n\n")
+				e.Checkpoint = s.all.Rekor[0].Shard().SignNote("rekor.example\n" + tree + "\n")
+			},
 		} {
 			e := p[0].Entry
 			if cut != nil {

@@ -97,11 +97,15 @@ type draft struct {
 }
 
 // Find looks for this signer's signature of the content in the log. It is nil if
-// there is none, and if the log can't be searched.
+// there is none, if the log can't be searched, and if timestamps are asked for
+// that would come too late for a certificate.
 func (s *Service) Find(ctx context.Context, c Content) (*Signed, error) {
 	by, err := s.Signer.Credential(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if by.Certificate != nil && len(s.Timestamps) > 0 {
+		return nil, nil
 	}
 	found, err := s.Log.find(ctx, c, by)
 	if err != nil {
@@ -112,11 +116,9 @@ func (s *Service) Find(ctx context.Context, c Content) (*Signed, error) {
 		if c.Statement != nil {
 			d.entry.AddStatement(c.Statement)
 		}
-		if by.Certificate == nil {
-			if err := s.stamp(ctx, d); err != nil {
-				return nil, err
-			}
-		} // a certificate's time is over
+		if err := s.stamp(ctx, d); err != nil {
+			return nil, err
+		}
 		if out, err := s.verify(d); err == nil {
 			out.Existed = true
 			return out, nil
@@ -205,6 +207,9 @@ func (s *Service) Read(ctx context.Context, file []byte, c Content) (*Signed, er
 	}
 	if len(all) != 1 || !all[0].Proven || d.entry.V2 != s.Log.V2() {
 		return nil, fmt.Errorf("%w: it was not logged in a Rekor v%s", ErrOther, generation(s.Log))
+	}
+	if have, want := len(d.entry.Timestamps), len(s.Timestamps); have < want {
+		return nil, fmt.Errorf("%w: it has %d timestamps, and %d are asked for", ErrOther, have, want)
 	}
 	out, err := s.verify(d)
 	if err != nil {

@@ -1,13 +1,15 @@
 // Package testlog keeps transparency logs in memory, for tests: a [Rekor] with
-// its shards, and a Go checksum database, a [SumDB]. Both are http.Handlers that
+// its shards, a [RekorV2], and a Go checksum database, a [SumDB]; and who issues
+// certificates and timestamps, a [Fulcio] and a [TSA]. All are http.Handlers that
 // speak the protocol of the real thing as far as clients here use it, so that a
 // test can stand before httptest.NewServer(log) with what it knows to be true.
 //
 //   - Rekor's API version 1, by openapi.yaml in github.com/sigstore/rekor and
 //     answers recorded from rekor-server 1.5.4: log, log/proof, log/publicKey,
 //     log/entries, log/entries/retrieve, index/retrieve.
-//   - No API but the shard itself: a [RekorV2], whose bodies, checkpoints and
-//     proofs are those of Rekor v2; a [TSA] and [Witness] stand beside it.
+//   - Rekor's API version 2, for as much as writing takes: a [RekorV2], whose
+//     bodies, checkpoints and proofs are those of Rekor v2; a [TSA] and a
+//     [Witness] stand beside it.
 //   - The checksum database protocol, https://go.dev/design/25530-sumdb: lookup,
 //     latest, tile, supported; under "/" as the database itself, and under
 //     ".../sumdb/NAME/" as a module proxy passes it on.
