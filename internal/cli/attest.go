@@ -178,7 +178,7 @@ func (c *attestCommand) attester(ctx context.Context, p *Process, ui *phases) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := said(ctx, p, c.Quiet, signer); err != nil {
+	if err := said(ctx, p, c.Quiet, service); err != nil {
 		return nil, err
 	}
 	return attest.New(attest.Options{Sign: service, Statement: c.Statement, Dir: p.path(c.Output)}), nil

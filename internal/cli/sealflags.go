@@ -147,6 +147,9 @@ func (f *sealingFlags) sealer(ctx context.Context, p *Process, m *trust.Material
 	if err != nil {
 		return nil, err
 	}
+	if err := said(ctx, p, ui.quiet, service); err != nil { // before all the work, not after it
+		return nil, err
+	}
 	return &sealer{
 		seal: func(d bundles.Digests) ([]byte, error) {
 			s, err := service.Sign(ctx, sign.Content{SHA256: d.SHA256})
@@ -156,7 +159,7 @@ func (f *sealingFlags) sealer(ctx context.Context, p *Process, m *trust.Material
 			return s.Sigstore, nil
 		},
 		who: func() (policy.Signer, error) {
-			c, err := signer.Credential(ctx)
+			c, err := service.Credential(ctx)
 			if err != nil {
 				return policy.Signer{}, err
 			}

@@ -90,8 +90,8 @@ func (f *signingFlags) service(ctx context.Context, signer sign.Signer, rekorURL
 	return s, nil
 }
 
-// said is what a signer without a key is told.
-func said(ctx context.Context, p *Process, quiet bool, s sign.Signer) error {
+// said tells a signer without a key as whom it signs, which takes a certificate.
+func said(ctx context.Context, p *Process, quiet bool, s *sign.Service) error {
 	c, err := s.Credential(ctx)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
@@ -88,6 +89,20 @@ func New(o Options) (*Service, error) {
 	return &Service{Options: o, verifier: v}, nil
 }
 
+// Credential is what to sign with now. A certificate that no trusted authority
+// issued is an error: what is logged with it would stay, and be worth nothing.
+func (s *Service) Credential(ctx context.Context) (*Credential, error) {
+	c, err := s.Signer.Credential(ctx)
+	if err != nil || c.Certificate == nil {
+		return c, err
+	}
+	// at its beginning, as clocks differ; and its SCT is verified with the rest
+	if _, err := verify.VerifyLeafCertificate(c.Certificate.NotBefore, c.Certificate, s.Trust.Sigstore); err != nil {
+		return nil, fmt.Errorf("the certificate for %s is of no authority that is trusted here (--trusted-root)", c.Name())
+	}
+	return c, nil
+}
+
 // draft is a signature that is not verified yet.
 type draft struct {
 	Content
@@ -100,7 +115,7 @@ type draft struct {
 // there is none, if the log can't be searched, and if timestamps are asked for
 // that would come too late for a certificate.
 func (s *Service) Find(ctx context.Context, c Content) (*Signed, error) {
-	by, err := s.Signer.Credential(ctx)
+	by, err := s.Credential(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +158,7 @@ func (s *Service) Sign(ctx context.Context, c Content) (*Signed, error) {
 }
 
 func (s *Service) sign(ctx context.Context, c Content) (*Signed, error) {
-	by, err := s.Signer.Credential(ctx)
+	by, err := s.Credential(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +208,7 @@ func (d *draft) sign(anew bool) (err error) {
 // Read verifies a Sigstore bundle that was made before. It is ErrOther if it is
 // not this signer's over the content, in a log of this generation.
 func (s *Service) Read(ctx context.Context, file []byte, c Content) (*Signed, error) {
-	by, err := s.Signer.Credential(ctx)
+	by, err := s.Credential(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,6 @@ func TestNotTrusted(t *testing.T) {
 		signer  func(w *world) sign.Signer
 		version int
 	}{
-		{"certificate authority", func(s *testlog.Sigstore) { s.Fulcio = []*testlog.CA{testlog.NewCA("other")} }, func(w *world) sign.Signer { return w.keyless(alice) }, 1},
 		{"timestamp authority", func(s *testlog.Sigstore) { s.TSA = []*testlog.TSA{testlog.NewTSA("other")} }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 2},
 		{"log v1", func(s *testlog.Sigstore) { s.Rekor = nil }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 1},
 		{"log v2", func(s *testlog.Sigstore) { s.V2 = nil }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 2},
@@ -148,6 +147,20 @@ func TestNotTrusted(t *testing.T) {
 		if out, err := service.Sign(context.Background(), artifact); out != nil || err == nil || !strings.Contains(err.Error(), "what was logged does not verify here") {
 			t.Errorf("%s: %+v, %v", c.name, out, err)
 		}
+	}
+}
+
+// Property: a certificate that no trusted authority issued signs nothing.
+func TestUntrustedAuthority(t *testing.T) {
+	w := newWorld(t)
+	log := w.log(1)
+	w.trusting(testlog.Sigstore{Rekor: []*testlog.Rekor{w.v1}, Fulcio: []*testlog.CA{testlog.NewCA("other")}})
+	s, err := sign.New(sign.Options{Signer: w.keyless(alice), Log: log, Trust: w.trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.Sign(context.Background(), artifact); out != nil || err == nil || !strings.Contains(err.Error(), "is of no authority that is trusted here") || w.v1.Shard().Size() != 1 {
+		t.Errorf("%+v, %v; %d entries", out, err, w.v1.Shard().Size())
 	}
 }
 
