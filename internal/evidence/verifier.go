@@ -76,12 +76,16 @@ type knownKeys struct {
 }
 
 // hintFor names a key, and the digest algorithm of what it signed: "dsse" for an
-// envelope, whose encoding is signed as a whole.
-func hintFor(c *Claim) string {
-	if c.Statement != nil {
-		return c.Key.Hint() + " dsse"
+// envelope, whose encoding is signed as a whole, or "prehashed" in Rekor v2, which
+// takes nothing but digests.
+func hintFor(e *Entry, c *Claim) string {
+	switch {
+	case c.Statement == nil:
+		return c.Key.Hint() + " " + c.Digest.Algorithm
+	case e.V2:
+		return c.Key.Hint() + " prehashed"
 	}
-	return c.Key.Hint() + " " + c.Digest.Algorithm
+	return c.Key.Hint() + " dsse"
 }
 
 // PublicKeyVerifier implements root.TrustedMaterial.
@@ -99,8 +103,11 @@ func (k *knownKeys) PublicKeyVerifier(hint string) (root.TimeConstrainedVerifier
 }
 
 func keyVerifier(key *keys.Public, algorithm string) (signature.Verifier, error) {
-	if algorithm == "dsse" {
-		return signature.LoadDefaultVerifier(key.Key()) // Ed25519 is pure in DSSE
+	switch algorithm {
+	case "dsse":
+		return signature.LoadDefaultVerifier(key.Key()) // with pure Ed25519
+	case "prehashed":
+		return signature.LoadDefaultVerifier(key.Key(), options.WithED25519ph())
 	}
 	if _, ok := key.Key().(ed25519.PublicKey); ok && algorithm != "sha512" {
 		return nil, errors.New("Ed25519 signs a digest only as Ed25519ph, whose digest is SHA-512")
@@ -124,7 +131,7 @@ func (v *Verifier) Verify(e *Entry, c *Claim) (*Signed, error) {
 	verifier, kind := v.byCert, verify.WithoutIdentitiesUnsafe() // comparing it is the caller's policy
 	if c.Certificate == nil {
 		verifier, kind = v.byKey, verify.WithKey()
-		pb.VerificationMaterial.Content = keyMaterial(hintFor(c))
+		pb.VerificationMaterial.Content = keyMaterial(hintFor(e, c))
 	}
 	if d := pb.GetDsseEnvelope(); d != nil {
 		d.Signatures[0].Keyid = "" // nothing signs it, and one that is not the library's own for the key is refused
