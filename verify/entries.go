@@ -147,7 +147,7 @@ func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest)
 		if err != nil || slices.ContainsFunc(c.Digests(), func(d evidence.Digest) bool { return d == zip || d == listing }) {
 			continue
 		}
-		for _, digest := range c.Digests() {
+		for _, digest := range aboutModule(c, m) {
 			if digest.Algorithm != "sha256" {
 				continue
 			}
@@ -164,6 +164,31 @@ func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest)
 		}
 	}
 	return out
+}
+
+// aboutModule are those digests of a claim that it has under the module's name,
+// or one of it if there are none: a statement may be about a thousand other things,
+// which would all be told of.
+func aboutModule(c *evidence.Claim, m module.Version) []evidence.Digest {
+	if c.Statement == nil {
+		return c.Digests()
+	}
+	var named []evidence.Digest
+	seen := map[evidence.Digest]bool{}
+	for _, s := range c.Statement.Subjects {
+		if !evidence.NamesModule(s.Name, m) {
+			continue
+		}
+		for _, d := range s.Digests {
+			if !seen[d] {
+				seen[d], named = true, append(named, d)
+			}
+		}
+	}
+	if len(named) == 0 {
+		return c.Digests()[:1]
+	}
+	return named
 }
 
 // refuse is the verdict on what the policy denies: the worst that can be said of

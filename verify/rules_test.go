@@ -184,6 +184,26 @@ rules:
 	lie{want: statuses{pseudo: verify.NotAllowed}, says: "no rule of the policy is for it"}.judge(t, w.check())
 }
 
+// Property: who may seal may not vouch for that: what a sealer's key signed and
+// logged is not allowed, and not taken for something that does not verify.
+func TestSealerIsNoSigner(t *testing.T) {
+	for name, policy := range map[string]func(w *world){
+		"flags": func(w *world) { w.flags.Sealers = w.flags.Signers; w.flags.Signers = nil },
+		"file": func(w *world) {
+			w.rules = rulesOf("{signed-by: bob}", "alice", "bob") + "seal: {by: alice}\n"
+		},
+	} {
+		w := newWorld(t)
+		recordless(w)
+		policy(w)
+		r := w.check()
+		lie{want: all(verify.NotAllowed), says: "the policy does not name"}.judge(t, r)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
 // Property: a policy that is not there, or that says nothing, accepts nothing.
 func TestNilPolicy(t *testing.T) {
 	for name, p := range map[string]*verify.Policy{"nil": nil, "zero": {}} {

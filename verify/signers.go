@@ -21,6 +21,7 @@ const ofOther = "other"
 type signerCheck struct {
 	policy   *policy.Policy
 	verifier *evidence.Verifier
+	known    map[[32]byte]bool // keys of signers, by their fingerprints
 
 	mu   sync.Mutex
 	done map[*bundles.Entry]*signerResult
@@ -51,7 +52,11 @@ func (r *signerResult) refuse(s Status, format string, a ...any) {
 
 func newSignerCheck(p *policy.Policy, m *trust.Material) (*signerCheck, error) {
 	v, err := evidence.NewVerifier(m.Sigstore, p.Keys()...)
-	return &signerCheck{policy: p, verifier: v, done: map[*bundles.Entry]*signerResult{}}, err
+	s := &signerCheck{policy: p, verifier: v, known: map[[32]byte]bool{}, done: map[*bundles.Entry]*signerResult{}}
+	for _, k := range p.Keys() {
+		s.known[k.Fingerprint()] = true
+	}
+	return s, err
 }
 
 // signedPiece is a piece of a signed entry.
@@ -107,7 +112,7 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 	r.hint = hintStranger(s.policy)
 	// whom the policy does not name is not worth a verification
 	switch {
-	case c.Certificate == nil && len(s.policy.Names(r.by)) == 0:
+	case c.Certificate == nil && !s.known[c.Key.Fingerprint()]:
 		r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
 		return
 	case c.Certificate != nil && !s.policy.NamesIdentities():

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -122,6 +123,29 @@ func TestStatementsAndTheTree(t *testing.T) {
 		{"both, evil zip beside a good tree", evilZip, mismatch, "the zip holds other content than the unpacked tree, which is proven"},
 		{"h1, changed tree", func(w *world) { restate("alice", named(name, "h1"))(w); evilTree(w) }, mismatch, signed},
 	})
+}
+
+// Property: a statement about a thousand other things, which the manifest lists
+// for a module, is told of once; and what it has under the module's name is found
+// among them.
+func TestStatementAboutMuchElse(t *testing.T) {
+	for own, want := range map[bool]verify.Status{false: verify.NotAllowed, true: verify.Mismatch} {
+		w := newWorld(t)
+		stated(w)
+		w.drop(plain, "statement")
+		var all []testlog.Subject
+		for i := range 1023 {
+			all = append(all, testlog.Subject{Name: fmt.Sprintf("file %d", i), Digest: map[string]string{"sha256": fmt.Sprintf("%064x", i)}})
+		}
+		if own {
+			all = append(all, testlog.Subject{Name: plain + "@v1.0.0", Digest: map[string]string{"sha256": fmt.Sprintf("%064x", 5000)}})
+		}
+		w.state(plain, w.alice, all...)
+		m := moduleIn(t, w.check(), plain)
+		if m.Status != want || len(m.Evidence) != 1 {
+			t.Errorf("with a subject of its own %t: %s, %d pieces of evidence: %s", own, m.Status, len(m.Evidence), m.Reason)
+		}
+	}
 }
 
 // Property: a statement's predicate type and subject are in the report.
