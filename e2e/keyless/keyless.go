@@ -29,6 +29,8 @@ type Request struct {
 	Claims              map[string]any // beside the address: see [stack.Sigstore.Token]
 	// V1 and V2 log the signature in Rekor v1 and Rekor v2.
 	V1, V2 bool
+	// Intoto logs a statement in Rekor v1 as an intoto 0.0.2, beside what V1 logs it as: a dsse 0.0.1.
+	Intoto bool
 	// NoTimestamp leaves out the timestamp, which an entry in Rekor v2 can't be verified without.
 	NoTimestamp bool
 }
@@ -71,6 +73,9 @@ func Sign(ctx context.Context, r Request) ([]byte, error) {
 				BaseURL: log.url, Version: log.version, Timeout: serverLimit,
 			}))
 		}
+	}
+	if r.Intoto {
+		options.TransparencyLogs = append(options.TransparencyLogs, &intotoLog{r.Rekor.URL})
 	}
 	bundle, err := sign.Bundle(content, keypair, options)
 	if err != nil {

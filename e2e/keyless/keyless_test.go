@@ -36,6 +36,7 @@ func TestSign(t *testing.T) {
 		{"artifact in both", keyless.Request{Artifact: artifact, V1: true, V2: true}, 2},
 		{"statement in v1", keyless.Request{Statement: statement, V1: true}, 1},
 		{"statement in v2", keyless.Request{Statement: statement, V2: true}, 1},
+		{"statement as intoto", keyless.Request{Statement: statement, Intoto: true}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

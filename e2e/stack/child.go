@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,14 +16,15 @@ import (
 // closeLimit is how long a child may take to exit after the end of its standard input, before it is killed.
 const closeLimit = 5 * time.Second
 
-// maxLine is how long a child's first line may be, in bytes.
+// maxLine is how long a child's line may be, in bytes.
 const maxLine = 64 << 10
 
-// child is a server process that reports one line on standard output when it is ready, and ends with its standard input.
+// child is a server process that reports one line on standard output when it is ready, and one for each that it is sent;
+// and ends with its standard input.
 type child struct {
 	cmd    *exec.Cmd
-	stdin  io.Closer
-	line   chan []byte // of one place; closed without a line when standard output ends first
+	stdin  io.WriteCloser
+	line   chan []byte // of one place, and more are lost; closed when standard output ends
 	stderr bytes.Buffer
 
 	done    chan struct{} // closed when the process has been waited for
@@ -49,8 +51,15 @@ func startChild(binary string, args ...string) (*child, error) {
 	}
 	go func() {
 		reader := bufio.NewReaderSize(stdout, maxLine)
-		if line, err := reader.ReadSlice('\n'); err == nil {
-			c.line <- bytes.Clone(line)
+		for {
+			line, err := reader.ReadSlice('\n')
+			if err != nil {
+				break
+			}
+			select {
+			case c.line <- bytes.Clone(line):
+			default:
+			}
 		}
 		close(c.line)
 		io.Copy(io.Discard, reader) // to the end, as Wait closes the pipe
@@ -60,8 +69,8 @@ func startChild(binary string, args ...string) (*child, error) {
 	return c, nil
 }
 
-// firstLine returns the line that the child reports when it is ready.
-func (c *child) firstLine(ctx context.Context) ([]byte, error) {
+// nextLine returns the line that the child reports when it is ready, or has done what it was sent.
+func (c *child) nextLine(ctx context.Context) ([]byte, error) {
 	select {
 	case line, ok := <-c.line:
 		if ok {
@@ -74,6 +83,22 @@ func (c *child) firstLine(ctx context.Context) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// ready reads what the child reports.
+func (c *child) ready(ctx context.Context) (*Ready, error) {
+	line, err := c.nextLine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var r Ready
+	if err := json.Unmarshal(line, &r); err != nil {
+		return nil, fmt.Errorf("%q: %w", line, err)
+	}
+	if r.URL == "" || r.PublicKeyPath == "" || r.TreeID == "" || r.Sigstore != nil && !r.Sigstore.complete() {
+		return nil, fmt.Errorf("incomplete answer %q", line)
+	}
+	return &r, nil
 }
 
 // close ends the child and waits for it. The error is about how it ended, with what it had to say.

@@ -18,9 +18,9 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,6 +35,9 @@ const (
 	PublicKeyName  = "rekor.pub" // PKIX, PEM
 	LogName        = "rekor.log" // what all servers print
 )
+
+// RotateCommand is the line that a server process is sent for [Rekor.Rotate].
+const RotateCommand = "rotate"
 
 // startLimit is how long a built binary may take to be ready.
 const startLimit = 2 * time.Minute
@@ -58,7 +61,7 @@ type Options struct {
 	Build BuildOptions
 }
 
-// Ready is what a server process reports, as one line of JSON, when all of it answers.
+// Ready is what a server process reports, as one line of JSON, when all of it answers, and after each [Rekor.Rotate].
 type Ready struct {
 	// URL is the base URL, without a slash at its end.
 	URL string `json:"rekorURL"`
@@ -127,19 +130,31 @@ func (r *Rekor) start(ctx context.Context, binary string, opts Options) error {
 	if r.child, err = startChild(binary, args...); err != nil {
 		return err
 	}
-	line, err := r.child.firstLine(ctx)
+	ready, err := r.child.ready(ctx)
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(line, &r.Ready); err != nil {
-		return fmt.Errorf("%q: %w", line, err)
+	if opts.Sigstore != (ready.Sigstore != nil) {
+		return fmt.Errorf("incomplete answer %+v", ready)
 	}
-	if r.URL == "" || r.PublicKeyPath == "" || r.TreeID == "" {
-		return fmt.Errorf("incomplete answer %q", line)
+	r.Ready = *ready
+	return nil
+}
+
+// Rotate retires the log's shard, as the operators of Rekor v1 do: what it has is served as ever, and new entries go to a
+// new tree with a new key. Ready tells of the new shard; the trusted root has both keys, the old one until now and the new
+// one from now. No request may be under way, and nobody else may read r.Ready meanwhile.
+func (r *Rekor) Rotate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if _, err := io.WriteString(r.child.stdin, RotateCommand+"\n"); err != nil {
+		return fmt.Errorf("rotate rekor: %w", err)
 	}
-	if opts.Sigstore != (r.Sigstore != nil) || opts.Sigstore && !r.Sigstore.complete() {
-		return fmt.Errorf("incomplete answer %q", line)
+	ready, err := r.child.ready(ctx)
+	if err != nil {
+		return fmt.Errorf("rotate rekor: %w\n%s", err, r.Log())
 	}
+	r.Ready = *ready
 	return nil
 }
 

@@ -13,11 +13,15 @@
 //
 //	{"rekorURL":"http://127.0.0.1:41234","rekorPublicKey":"STATE/rekor.pub","treeID":"…","hostname":"…","pid":123}
 //
+// The line "rotate" on standard input makes it retire the log's shard, with a new tree and key for what comes then, and report
+// again. The trusted root then has both keys.
+//
 // It runs until its standard input ends, or SIGINT or SIGTERM arrives, so it never outlives the process that holds the
 // other end of the pipe. By hand: `sleep inf | rekorstack -dir STATE`.
 //
-// STATE keeps the log's key pair (rekor.key, rekor.pub: made when missing), rekor.log and attestations/. The log itself
-// is in memory: it starts empty, with a new tree ID, each time. STATE/sigstore/ is made anew each time, keys included.
+// STATE keeps the key pairs of the log's shards (rekor.key, rekor.pub; rekor.key.2, …: made when missing), rekor.log and
+// attestations/. The log itself is in memory: it starts empty, with a new tree ID, each time. STATE/sigstore/ is made anew each
+// time, keys included.
 //
 // All listeners are on 127.0.0.1, on free ports. The servers' fixed metrics port (2112) is not opened.
 //

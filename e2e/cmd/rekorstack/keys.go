@@ -22,9 +22,18 @@ type keyPaths struct {
 	private, public string
 }
 
-// ensureKey makes an ECDSA P-256 key pair in dir unless there is a private key already, and writes its public half.
-func ensureKey(dir string) (keyPaths, error) {
+// shardKeyPaths names those of a shard, counted from 1. The first one's have no number.
+func shardKeyPaths(dir string, shard int) keyPaths {
 	paths := keyPaths{private: filepath.Join(dir, stack.PrivateKeyName), public: filepath.Join(dir, stack.PublicKeyName)}
+	if shard > 1 {
+		suffix := fmt.Sprintf(".%d", shard)
+		paths.private, paths.public = paths.private+suffix, paths.public+suffix
+	}
+	return paths
+}
+
+// ensureKey makes an ECDSA P-256 key pair unless there is a private key already, and writes its public half.
+func ensureKey(paths keyPaths) (keyPaths, error) {
 	key, err := readKey(paths.private)
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err = makeKey(paths.private)

@@ -3,11 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -38,33 +38,44 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	go exitWithParent()
+	commands := make(chan string)
+	go exitWithParent(commands)
 
 	out, err := prepare(&cfg)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rekorstack:", err)
 		os.Exit(1)
 	}
-	ready, err := start(cfg)
-	if err == nil {
-		err = json.NewEncoder(out.stdout).Encode(ready)
+	running, err := start(cfg)
+	for err == nil { // exitWithParent ends the process
+		if err = json.NewEncoder(out.stdout).Encode(running.ready); err != nil {
+			break
+		}
+		if command := <-commands; command != stack.RotateCommand {
+			err = fmt.Errorf("no such command: %q", command)
+			break
+		}
+		err = running.rotate(cfg)
 	}
-	if err != nil {
-		fmt.Fprintln(out.stderr, "rekorstack:", err)
-		os.Exit(1)
-	}
-	select {} // exitWithParent ends the process
+	fmt.Fprintln(out.stderr, "rekorstack:", err)
+	os.Exit(1)
 }
 
-// exitWithParent ends the process when standard input ends or a signal asks for it. There is nothing to save, and
-// Rekor's own shutdown takes seconds, so it exits at once.
-func exitWithParent() {
+// exitWithParent ends the process when standard input ends or a signal asks for it, and passes on the lines of standard
+// input. There is nothing to save, and Rekor's own shutdown takes seconds, so it exits at once.
+func exitWithParent(commands chan<- string) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	eof := make(chan struct{})
 	go func() {
-		io.Copy(io.Discard, os.Stdin) // an error ends it as well
-		close(eof)
+		defer close(eof)
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); { // an error ends it as well
+			select {
+			case commands <- lines.Text():
+			case <-time.After(startLimit):
+				return // nobody takes it
+			}
+		}
 	}()
 	select {
 	case <-signals:
@@ -87,11 +98,11 @@ func prepare(cfg *config) (*output, error) {
 }
 
 // start brings everything up, in the order of its dependencies, and waits until Rekor answers.
-func start(cfg config) (*stack.Ready, error) {
+func start(cfg config) (*servers, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 
-	key, err := ensureKey(cfg.dir)
+	key, err := ensureKey(shardKeyPaths(cfg.dir, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -111,22 +122,23 @@ func start(cfg config) (*stack.Ready, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rekor: %w", err)
 	}
-	ready := &stack.Ready{
+	running := &servers{key: key, ready: &stack.Ready{
 		URL:           url,
 		PublicKeyPath: key.public,
 		TreeID:        treeID,
 		Hostname:      cfg.hostname,
 		PID:           os.Getpid(),
-	}
+	}}
 	if cfg.sigstore {
 		log, err := readKey(key.private)
 		if err != nil {
 			return nil, err
 		}
-		ready.Sigstore, err = startSigstore(ctx, cfg.dir, trillian, rekorLog{url: url, public: &log.PublicKey})
+		running.sigstore, err = startSigstore(ctx, cfg.dir, trillian, rekorLog{url: url, public: &log.PublicKey})
 		if err != nil {
 			return nil, err
 		}
+		running.ready.Sigstore = running.sigstore.services
 	}
-	return ready, nil
+	return running, nil
 }

@@ -24,6 +24,9 @@ import (
 // URL in the trusted root.
 const rekor2Origin = "127.0.0.1"
 
+// rekor2Public is below what the public instances serve what the log's own command has in its folder.
+const rekor2Public = "/api/v2"
+
 // rekor2 is Rekor version 2 on a folder of tiles.
 type rekor2 struct {
 	url    string // of writes and reads
@@ -32,7 +35,7 @@ type rekor2 struct {
 
 // startRekor2 runs the command of Rekor version 2 in this process: its packages are internal to its module. An answer to
 // a write waits for the next checkpoint, so those come often. Like a public instance behind its load balancer, one URL
-// serves the folder's files to readers and the server's API to writers.
+// serves the folder's files to readers, with that path and without, and the server's API to writers.
 func startRekor2(dir string) (*rekor2, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -63,8 +66,9 @@ func startRekor2(dir string) (*rekor2, error) {
 	writes := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprint("127.0.0.1:", ports[0])})
 	reads := http.FileServer(http.Dir(tiles))
 	base, err := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/checkpoint" || strings.HasPrefix(r.URL.Path, "/tile/") {
-			reads.ServeHTTP(w, r)
+		path := strings.TrimPrefix(r.URL.Path, rekor2Public)
+		if path == "/checkpoint" || strings.HasPrefix(path, "/tile/") {
+			http.StripPrefix(strings.TrimSuffix(r.URL.Path, path), reads).ServeHTTP(w, r)
 			return
 		}
 		writes.ServeHTTP(w, r)

@@ -18,7 +18,7 @@ import (
 
 // startSigstore brings up the rest of Sigstore beside a Rekor, with keys and logs that are new each time, and writes
 // what its clients need.
-func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor rekorLog) (*stack.Sigstore, error) {
+func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor rekorLog) (*authorities, error) {
 	dir = filepath.Join(dir, "sigstore")
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
@@ -26,7 +26,9 @@ func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	all := &authorities{rekor: rekor, services: &stack.Sigstore{}}
+	all := &authorities{dir: dir, since: time.Now().Add(-clockSkew), services: &stack.Sigstore{}}
+	rekor.since = all.since
+	all.rekors = []rekorLog{rekor}
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -82,14 +84,13 @@ func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor
 		}
 	}
 	var err error
-	since := time.Now().Add(-clockSkew)
-	if all.services.TrustedRootPath, err = all.writeTrustedRoot(dir, since); err != nil {
+	if all.services.TrustedRootPath, err = all.writeTrustedRoot(); err != nil {
 		return nil, fmt.Errorf("trusted root: %w", err)
 	}
-	if all.services.SigningConfigPath, err = all.writeSigningConfig(dir, since); err != nil {
+	if all.services.SigningConfigPath, err = all.writeSigningConfig(); err != nil {
 		return nil, fmt.Errorf("signing config: %w", err)
 	}
-	return all.services, nil
+	return all, nil
 }
 
 // serve serves HTTP on a free loopback port for as long as the process runs.

@@ -20,7 +20,9 @@ import (
 
 // authorities is everybody whom a client of this stack trusts.
 type authorities struct {
-	rekor    rekorLog
+	dir      string     // for what is written
+	since    time.Time  // when all keys but those of later shards begin to be valid
+	rekors   []rekorLog // the shards, the active one last
 	rekor2   *rekor2
 	ctLog    *ctLog
 	fulcio   *chain
@@ -28,17 +30,24 @@ type authorities struct {
 	services *stack.Sigstore // their URLs
 }
 
+// rekorLog is a shard of Rekor v1.
 type rekorLog struct {
 	url    string
 	public crypto.PublicKey
+	since  time.Time
+	until  time.Time // zero for the active one
+}
+
+// rotate retires the active shard's key. Times are whole seconds, as those of the log's entries are: in the one of the rotation
+// both keys are good.
+func (a *authorities) rotate(to rekorLog, now time.Time) {
+	to.since = now.Truncate(time.Second)
+	a.rekors[len(a.rekors)-1].until = to.since.Add(time.Second)
+	a.rekors = append(a.rekors, to)
 }
 
 // writeTrustedRoot writes trusted_root.json.
-func (a *authorities) writeTrustedRoot(dir string, since time.Time) (path string, err error) {
-	rekorID, err := keyID(a.rekor.public)
-	if err != nil {
-		return "", err
-	}
+func (a *authorities) writeTrustedRoot() (path string, err error) {
 	ctID, err := keyID(a.ctLog.public)
 	if err != nil {
 		return "", err
@@ -48,59 +57,55 @@ func (a *authorities) writeTrustedRoot(dir string, since time.Time) (path string
 	if err != nil {
 		return "", err
 	}
-	log := func(url string, id []byte, public crypto.PublicKey) (string, *root.TransparencyLog) {
-		return hex.EncodeToString(id), &root.TransparencyLog{
-			BaseURL: url, ID: id, PublicKey: public, ValidityPeriodStart: since,
+	rekorLogs, ctLogs := map[string]*root.TransparencyLog{}, map[string]*root.TransparencyLog{}
+	add := func(into map[string]*root.TransparencyLog, id []byte, l rekorLog) {
+		into[hex.EncodeToString(id)] = &root.TransparencyLog{
+			BaseURL: l.url, ID: id, PublicKey: l.public, ValidityPeriodStart: l.since, ValidityPeriodEnd: l.until,
 			HashFunc: crypto.SHA256, SignatureHashFunc: crypto.SHA256,
 		}
 	}
-	rekorLogs, ctLogs := map[string]*root.TransparencyLog{}, map[string]*root.TransparencyLog{}
-	for _, l := range []struct {
-		into   map[string]*root.TransparencyLog
-		url    string
-		id     []byte
-		public crypto.PublicKey
-	}{
-		{rekorLogs, a.rekor.url, rekorID, a.rekor.public},
-		{rekorLogs, a.rekor2.url, rekor2ID, a.rekor2.public},
-		{ctLogs, a.ctLog.url, ctID, a.ctLog.public},
-	} {
-		id, entry := log(l.url, l.id, l.public)
-		l.into[id] = entry
+	for _, l := range a.rekors {
+		id, err := keyID(l.public)
+		if err != nil {
+			return "", err
+		}
+		add(rekorLogs, id, l)
 	}
+	add(rekorLogs, rekor2ID, rekorLog{url: a.rekor2.url, public: a.rekor2.public, since: a.since})
+	add(ctLogs, ctID, rekorLog{url: a.ctLog.url, public: a.ctLog.public, since: a.since})
 	trusted, err := root.NewTrustedRoot(root.TrustedRootMediaType01,
 		[]root.CertificateAuthority{&root.FulcioCertificateAuthority{
 			Root: a.fulcio.root(), Intermediates: a.fulcio.certs[:1],
-			ValidityPeriodStart: since, URI: a.services.FulcioURL,
+			ValidityPeriodStart: a.since, URI: a.services.FulcioURL,
 		}},
 		ctLogs,
 		[]root.TimestampingAuthority{&root.SigstoreTimestampingAuthority{
 			Root: a.tsa.root(), Leaf: a.tsa.certs[0],
-			ValidityPeriodStart: since, URI: a.services.TSAURL,
+			ValidityPeriodStart: a.since, URI: a.services.TSAURL,
 		}},
 		rekorLogs)
 	if err != nil {
 		return "", err
 	}
-	return writeIndented(filepath.Join(dir, stack.TrustedRootName), trusted)
+	return writeIndented(filepath.Join(a.dir, stack.TrustedRootName), trusted)
 }
 
 // writeSigningConfig writes signing_config.json. A client that takes one log of those that it lists takes the newest
 // kind that it knows.
-func (a *authorities) writeSigningConfig(dir string, since time.Time) (path string, err error) {
+func (a *authorities) writeSigningConfig() (path string, err error) {
 	service := func(url string, version uint32) root.Service {
-		return root.Service{URL: url, MajorAPIVersion: version, ValidityPeriodStart: since, Operator: "modseal.test"}
+		return root.Service{URL: url, MajorAPIVersion: version, ValidityPeriodStart: a.since, Operator: "modseal.test"}
 	}
 	one := root.ServiceConfiguration{Selector: 1} // ANY
 	config, err := root.NewSigningConfig(root.SigningConfigMediaType02,
 		[]root.Service{service(a.services.FulcioURL, 1)},
 		[]root.Service{service(a.services.IssuerURL, 1)},
-		[]root.Service{service(a.rekor.url, 1), service(a.rekor2.url, 2)}, one,
+		[]root.Service{service(a.rekors[0].url, 1), service(a.rekor2.url, 2)}, one,
 		[]root.Service{service(a.services.TSAURL, 1)}, one)
 	if err != nil {
 		return "", err
 	}
-	return writeIndented(filepath.Join(dir, stack.SigningConfigName), config)
+	return writeIndented(filepath.Join(a.dir, stack.SigningConfigName), config)
 }
 
 // keyID is the ID of a log without a name: SHA-256 over its public key (RFC 6962, section 3.2).
