@@ -32,7 +32,7 @@ func TestNoRekor(t *testing.T) {
 		t.Errorf("without a bundle it says %q", said.stdout)
 	}
 	s.rekor = "off"
-	s.says(s.snapshot(0).stdout, "1 modules, 1 proven")
+	s.says(s.snapshot(0).stdout, "1 module, 1 proven")
 	s.allVerified(s.verify(0))
 	s.status(s.verify(1, signedBy("signer")...), s.modules[0], "not-allowed", "checksum-database record")
 }

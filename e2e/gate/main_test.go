@@ -77,7 +77,7 @@ func prepare(dir string) error {
 		}
 	})
 	wg.Go(func() {
-		shared.rekor, errs[2] = stack.Start(context.Background(), stack.Options{Sigstore: true})
+		shared.rekor, errs[2] = stack.Start(context.Background(), stack.Options{Sigstore: true, Attestations: true})
 	})
 	wg.Wait()
 	return errors.Join(errs...)

@@ -19,9 +19,24 @@ type report struct {
 		Entries             int
 		Proven              bool
 		Size                uint64
+		Witnesses           []string
 	}
-	Counts  map[string]int
-	Modules []moduleReport
+	Trust *struct {
+		PinnedVersion, RootVersion int
+		Moved, Given               bool
+		Chain, At                  string
+	}
+	Notes     []string
+	Counts    map[string]int
+	Modules   []moduleReport
+	Artifacts []artifactReport
+}
+
+type artifactReport struct {
+	Name, SHA256   string
+	Status, Reason string
+	OK             bool
+	Evidence       []evidence
 }
 
 type moduleReport struct {
@@ -30,6 +45,7 @@ type moduleReport struct {
 	OK              bool
 	GoModOnly       bool
 	Reason, Hint    string
+	Explain         []string
 	OnDisk          []struct{ What, File, Digest string }
 	Evidence        []evidence
 	Differences     []difference
@@ -39,11 +55,11 @@ type moduleReport struct {
 type difference struct{ File, Kind string }
 
 type evidence struct {
-	Log                     string
-	Index                   uint64
-	Of, Digest, Signer, Why string
-	Time                    string
-	Accepted                bool
+	Log                                    string
+	Index                                  uint64
+	Of, PredicateType, Digest, Signer, Why string
+	Time                                   string
+	Accepted                               bool
 }
 
 // verify verifies the project by the bundle, and demands an exit code of 0 or 1.
@@ -65,7 +81,7 @@ func (s *site) refuse(want int, flags ...string) result {
 
 // verifyArgs trusts the site's own seal, where the flags don't say whose.
 func (s *site) verifyArgs(flags ...string) []string {
-	args := []string{"verify", "--format", "json", "--rekor-public-key", s.logKey}
+	args := append([]string{"verify", "--format", "json"}, s.logKeyFlag()...)
 	if !slices.Contains(flags, "--seal-key") && !slices.Contains(flags, "--insecure-ignore-seal") {
 		args = append(args, "--seal-key", "seal.pub")
 	}
@@ -79,10 +95,14 @@ func (s *site) report(stdout string, code int) *report {
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		s.Fatalf("%v:\n%s", err, stdout)
 	}
-	ok, counts := len(r.Modules) > 0, map[string]int{}
+	ok, counts := len(r.Modules)+len(r.Artifacts) > 0, map[string]int{}
 	for _, m := range r.Modules {
 		ok = ok && m.OK
 		counts[m.Status]++
+	}
+	for _, a := range r.Artifacts {
+		ok = ok && a.OK
+		counts[a.Status]++
 	}
 	if r.OK != ok || ok != (code == 0) {
 		s.Errorf("exit code %d, ok: %t, all modules ok: %t", code, r.OK, ok)
@@ -90,11 +110,11 @@ func (s *site) report(stdout string, code int) *report {
 	sum := 0
 	for status, n := range r.Counts {
 		if sum += n; counts[status] != n {
-			s.Errorf("%d modules are %s, the count is %d", counts[status], status, n)
+			s.Errorf("%d modules and artifacts are %s, the count is %d", counts[status], status, n)
 		}
 	}
-	if sum != len(r.Modules) {
-		s.Errorf("counts of %d modules, there are %d", sum, len(r.Modules))
+	if all := len(r.Modules) + len(r.Artifacts); sum != all {
+		s.Errorf("counts of %d modules and artifacts, there are %d", sum, all)
 	}
 	return &r
 }

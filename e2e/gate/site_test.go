@@ -30,7 +30,7 @@ type site struct {
 	modules []string // path@version
 	env     []string // what the environment is extended by
 	rekor   string   // URL
-	logKey  string   // file with the key of the log that is trusted
+	logKey  string   // file with the key of the log that is trusted, or none
 }
 
 // claims says which test a module belongs to.
@@ -191,8 +191,17 @@ func (s *site) snapshot(want int, flags ...string) result {
 }
 
 func (s *site) snapshotArgs(flags ...string) []string {
-	args := []string{"snapshot", "--seal-key", "seal.key", "--rekor-url", s.rekor, "--rekor-public-key", s.logKey, "-o", s.bundle()}
-	return append(append(args, flags...), "project")
+	args := []string{"snapshot", "--seal-key", "seal.key", "--rekor-url", s.rekor, "-o", s.bundle()}
+	args = append(append(args, s.logKeyFlag()...), flags...)
+	return append(args, "project")
+}
+
+// logKeyFlag trusts the log by its key, if that is how it is to be trusted.
+func (s *site) logKeyFlag() []string {
+	if s.logKey == "" {
+		return nil
+	}
+	return []string{"--rekor-public-key", s.logKey}
 }
 
 // holds demands that a folder holds these files and no others.
