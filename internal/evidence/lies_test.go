@@ -168,8 +168,8 @@ func TestLiesAboutTheLog(t *testing.T) {
 	tellKinds(t, []kindLie{
 		{"logged before the log's key was valid", v2, window(stamped().Add(time.Second), time.Time{}), "the log's key is valid only from 2026-01-01T00:05:01Z"},
 		{"logged after the log's key was valid", v2, window(testlog.Epoch(), stamped().Add(-time.Second)), "the log's key was valid only until 2026-01-01T00:04:59Z"},
-		{"logged before the log's key was valid", []string{artifactV1, dsseV1, intotoV1}, window(testlog.Epoch().Add(time.Hour), time.Time{}), "not enough verified log entries"},
-		{"logged after the log's key was valid", []string{artifactV1, dsseV1, intotoV1}, window(testlog.Epoch().AddDate(-1, 0, 0), testlog.Epoch()), "not enough verified log entries"},
+		{"logged before the log's key was valid", []string{artifactV1, dsseV1, intotoV1}, window(testlog.Epoch().Add(time.Hour), time.Time{}), "the log's key is valid only from 2026-01-01T01:00:00Z"},
+		{"logged after the log's key was valid", []string{artifactV1, dsseV1, intotoV1}, window(testlog.Epoch().AddDate(-1, 0, 0), testlog.Epoch()), "the log's key was valid only until 2026-01-01T00:00:00Z"},
 		{"another log's key", kinds(), func(s *site, kind string, alice *testlog.Signer) *evidence.Entry {
 			s.log(kind).PublicKey = testlog.NewRekorV2("other.example").PublicKey()
 			return s.honest(kind, alice)

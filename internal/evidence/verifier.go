@@ -143,7 +143,7 @@ func (v *Verifier) Verify(e *Entry, c *Claim) (*Signed, error) {
 	}
 	result, err := verifier.Verify(b, verify.NewPolicy(artifact(c), kind))
 	if err != nil {
-		return nil, err
+		return nil, v.clearer(e, err)
 	}
 	if err := e.checkTree(); err != nil {
 		return nil, err
@@ -212,6 +212,18 @@ func (v *Verifier) checkValidity(e *Entry, t time.Time) error {
 		return fmt.Errorf("logged at %s, and the log's key was valid only until %s", t.Format(day), end.UTC().Format(day))
 	}
 	return nil
+}
+
+// clearer says in place of sigstore-go, for which such an entry of Rekor v1 is
+// none, that the log's key was not valid at the time that the entry states.
+func (v *Verifier) clearer(e *Entry, err error) error {
+	if _, known := v.material.RekorLogs()[hex.EncodeToString(e.LogID[:])]; e.V2 || !known {
+		return err
+	}
+	if window := v.checkValidity(e, time.Unix(e.IntegratedTime, 0).UTC()); window != nil {
+		return window
+	}
+	return err
 }
 
 // checkTree demands that the checkpoint, whose signature has been verified, is
