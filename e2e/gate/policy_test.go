@@ -83,6 +83,10 @@ func TestPolicy(t *testing.T) {
 	text := slices.Concat([]string{"verify", "--seal-key", "seal.pub"}, trusting(), s.require("{signed-by: alice}"), []string{s.bundle(), "project"})
 	said = s.alone(0, text...)
 	s.says(said.stdout, "PASS", rekorV2+"   2 entries", ", unwitnessed")
+	// An expression must match all of a name.
+	for expression, want := range map[string]int{`[a-c].*@example\.test`: 0, `lice@example\.test`: 1, `alice@example`: 1} {
+		s.enclave(want, append(trusting(), "--require", "rekor", "--certificate-identity-regexp", expression, "--certificate-oidc-issuer-regexp", "http://127.0.0.1:.*")...)
+	}
 	// The same names say nothing from another issuer, and nothing where these servers are not trusted.
 	other := s.policy("rules:\n  - {modules: \"*\", require: {signed-by: alice}}\n")
 	file := strings.ReplaceAll(string(s.read(s.home+"/"+other[1])), shared.rekor.Sigstore.IssuerURL, "https://issuer.example")

@@ -103,7 +103,7 @@ func TestTUF(t *testing.T) {
 			s.says(said.stderr, "the bundle's trust chain is refused", why)
 		}
 	}
-	refused("trust chain") // from the public instance's root
+	refused("of another repository") // from the public instance's root
 	refused("expired", append(pinned, "--at", time.Now().AddDate(2, 0, 0).UTC().Format(time.DateOnly))...)
 	s.write(filepath.Join(s.home, "other.json"), string(newRoot(t)))
 	refused("too few of the keys", "--tuf-root", "other.json")

@@ -52,6 +52,7 @@ const (
 	adviceMissing   = "fetch the chain again with modseal trust fetch, and carry all files of its folder"
 	adviceUnsigned  = "if this is the repository that you trust, distrust the mirror and whoever carried the chain; if it is another one, name its root with --tuf-root"
 	adviceOlder     = "the chain is older than the pinned root: name an earlier root that you trust with --tuf-root"
+	adviceOther     = "no root of the chain is as new as the pinned one, so it is older or of another repository: name the root that it begins with, if that is one that you trust, with --tuf-root"
 	adviceExpired   = "fetch the chain again with modseal trust fetch; what was good at an earlier time is judged with --at TIME"
 	adviceWithheld  = "fetch the chain again with modseal trust fetch, from another mirror if this one has no newer root: a mirror that withholds a rotation is to be distrusted; what was good at an earlier time is judged with --at TIME"
 )
@@ -107,8 +108,13 @@ func (f Files) explain(err error, w *walker) error {
 	if gap := f.gap(w); gap != nil {
 		return gap
 	}
-	if roots := f.roots(); e.Kind == Unsigned && len(roots) > 0 && roots[len(roots)-1] < w.pinned {
-		e.Advice = adviceOlder
+	if roots := f.roots(); len(roots) > 0 && roots[len(roots)-1] < w.pinned {
+		switch {
+		case e.Kind == Unsigned:
+			e.Advice = adviceOlder
+		case e.Kind == Expired && e.File == "": // the pinned root itself
+			e.Advice = adviceOther
+		}
 	}
 	return err
 }

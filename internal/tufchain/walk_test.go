@@ -269,6 +269,8 @@ func TestWalkPinnedIsNewer(t *testing.T) {
 	r.Rotate(roles(), "a", "b", "d")
 	_, err := walk(r.RootFile(4), old, now())
 	wantKind(t, err, tufchain.Unsigned, "the chain is older than the pinned root", "--tuf-root")
+	_, err = walk(r.RootFile(4), old, day("2090-01-01"))
+	wantKind(t, err, tufchain.Expired, "no root of the chain is as new as the pinned one", "--tuf-root")
 	same := roles()
 	same.Timestamp, same.Snapshot = "online2", "online2"
 	r.Rotate(same, "a", "b")
