@@ -149,8 +149,8 @@ var lies = []lie{
 	{"search result that is none", searchPath, func([]byte) []byte { return []byte(`["../../etc/passwd"]`) }, 2, []string{"malformed", "search result"}},
 	{"search result withheld", searchPath, func([]byte) []byte { return []byte("[]") }, 1, []string{"not-logged", "no evidence"}},
 	{"log's root altered", logPath, inObject(func(o object) { o["rootHash"] = flipHex(o["rootHash"]) }), 2, []string{"checkpoint and answer disagree", "can't be used"}},
-	{"log's checkpoint signature altered", logPath, inObject(func(o object) { o["signedTreeHead"] = flipSignature(o["signedTreeHead"]) }), 2, []string{"no trusted key signed the checkpoint"}},
-	{"log's head forged", logPath, inObject(forgeHead), 2, []string{"no trusted key signed the checkpoint"}},
+	{"log's checkpoint signature altered", logPath, inObject(func(o object) { o["signedTreeHead"] = flipSignature(o["signedTreeHead"]) }), 2, []string{"checkpoint: invalid signature"}},
+	{"log's head forged", logPath, inObject(forgeHead), 2, []string{"checkpoint: invalid signature"}},
 	{"consistency proof altered", proofPath, inObject(func(o object) {
 		h := o["hashes"].([]any)
 		h[len(h)-1] = flipHex(h[len(h)-1])
