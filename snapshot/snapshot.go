@@ -1,11 +1,13 @@
 // Package snapshot collects, on a host with a network, what an enclave needs to
-// prove the modules of a project: checksum-database records and Rekor entries,
-// one checkpoint a log, and one multiproof a log. It checks the result with
-// package verify, as the enclave will, before it lets it be sealed.
+// prove the modules of a project, and artifacts beside them: checksum-database
+// records, Rekor entries and what publishers hand out, one checkpoint a log, and
+// one multiproof a log. It checks the result with package verify, as the enclave
+// will, before it lets it be sealed.
 //
 // The arrows: download (the go command) → gomod (the dependency set) → modhash
-// (digests) → sumdb and rekor (entries and proofs) → bundles (the payload) →
-// verify (the self-check) → bundles (the seal).
+// (digests) → sumdb, rekor and published (entries and proofs) → shards (one
+// checkpoint a log) → bundles (the payload) → verify (the self-check) → bundles
+// (the seal).
 package snapshot
 
 import (
