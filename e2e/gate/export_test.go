@@ -23,11 +23,12 @@ import (
 
 // piece is a Sigstore bundle that export is to write.
 type piece struct {
-	name     string // below the folder
-	of       []byte // what was signed, or what the statement is about
-	email    string // or
-	key      string // whose signature it is
-	attested bool   // in a statement
+	name     string          // below the folder
+	of       []byte          // what was signed, or what the statement is about
+	email    string          // or
+	key      string          // whose signature it is
+	attested bool            // in a statement
+	servers  *stack.Sigstore // to verify it with
 }
 
 // What leaves a bundle is accepted by cosign and by sigstore-go, offline, with the trusted root of those who signed: of either
@@ -54,19 +55,20 @@ func TestExport(t *testing.T) {
 
 	dir := filepath.Join(s.home, "pieces")
 	pieces := []piece{
-		{one + ".zip.0", s.zipOf(one), alice, "", false},
-		{one + ".zip.1", s.zipOf(one), alice, "", false},
-		{one + ".listing.0", s.listing(one), bob, "", false},
-		{two + ".zip.0", s.zipOf(two), "", "signer", false},
-		{two + ".listing.0", s.listing(two), "", "signer", false},
-		{two + ".statement.0", s.zipOf(two), "", "", true}, // whose it is depends on the order in the log
-		{two + ".statement.1", s.zipOf(two), "", "", true},
-		{two + ".statement.2", s.zipOf(two), carol, "", true}, // in Rekor v2
-		{"artifacts/release.tar.0", release, alice, "", false},
+		{one + ".zip.0", s.zipOf(one), alice, "", false, nil},
+		{one + ".zip.1", s.zipOf(one), alice, "", false, nil},
+		{one + ".listing.0", s.listing(one), bob, "", false, nil},
+		{two + ".zip.0", s.zipOf(two), "", "signer", false, nil},
+		{two + ".listing.0", s.listing(two), "", "signer", false, nil},
+		{two + ".statement.0", s.zipOf(two), "", "", true, nil}, // whose it is depends on the order in the log
+		{two + ".statement.1", s.zipOf(two), "", "", true, nil},
+		{two + ".statement.2", s.zipOf(two), carol, "", true, nil}, // in Rekor v2
+		{"artifacts/release.tar.0", release, alice, "", false, nil},
 	}
 	var names []string
 	for i := range pieces {
 		pieces[i].name += ".sigstore.json"
+		pieces[i].servers = shared.rekor.Sigstore
 		names = append(names, pieces[i].name)
 	}
 	slices.Sort(names)
@@ -140,7 +142,7 @@ func (s *site) sigstoreGo(dir string, p piece, artifact []byte) error {
 	if err := b.UnmarshalJSON(s.read(filepath.Join(dir, p.name))); err != nil {
 		return err
 	}
-	trusted, err := root.NewTrustedRootFromPath(shared.rekor.Sigstore.TrustedRootPath)
+	trusted, err := root.NewTrustedRootFromPath(p.servers.TrustedRootPath)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -148,7 +150,7 @@ func (s *site) sigstoreGo(dir string, p piece, artifact []byte) error {
 	options := []verify.VerifierOption{verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1)}
 	who := verify.WithKey()
 	if p.key == "" {
-		identity, err := verify.NewShortCertificateIdentity(shared.rekor.Sigstore.IssuerURL, "", p.email, "")
+		identity, err := verify.NewShortCertificateIdentity(p.servers.IssuerURL, "", p.email, "")
 		if err != nil {
 			s.Fatal(err)
 		}
@@ -187,9 +189,9 @@ func (s *site) cosign(dir string, p piece, artifact []byte) (string, error) {
 	if p.attested {
 		args = []string{"verify-blob-attestation", "--type", provenance}
 	}
-	args = append(args, "--bundle", filepath.Join(dir, p.name), "--trusted-root", shared.rekor.Sigstore.TrustedRootPath)
+	args = append(args, "--bundle", filepath.Join(dir, p.name), "--trusted-root", p.servers.TrustedRootPath)
 	if p.key == "" {
-		args = append(args, "--use-signed-timestamps", "--certificate-identity", p.email, "--certificate-oidc-issuer", shared.rekor.Sigstore.IssuerURL)
+		args = append(args, "--use-signed-timestamps", "--certificate-identity", p.email, "--certificate-oidc-issuer", p.servers.IssuerURL)
 	} else {
 		args = append(args, "--key", filepath.Join(s.home, p.key+".pub"))
 	}

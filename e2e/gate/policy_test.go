@@ -79,10 +79,18 @@ func TestPolicy(t *testing.T) {
 		})
 	}
 
+	// Whoever goes by two names is one signer: two are needed, and alice is staff too.
+	staff := fmt.Sprintf("%s  staff: {identity-regexp: '.*@example\\.test', issuer: %q}\nrules:\n", s.signers("alice"), shared.rekor.Sigstore.IssuerURL)
+	two := func(more string) []string {
+		return append(trusting(), s.policy(staff+"  - {modules: \"*\", require: {signed-by: [alice, staff], threshold: 2"+more+"}}\n")...)
+	}
+	s.allVerified(s.enclave(0, two("")...))
+	s.status(s.enclave(1, two(", of: zip")...), module, "not-allowed")
+
 	// A log that could have witnesses, and has none, is said to have none.
-	text := slices.Concat([]string{"verify", "--seal-key", "seal.pub"}, trusting(), s.require("{signed-by: alice}"), []string{s.bundle(), "project"})
+	text := slices.Concat([]string{"verify", "--seal-key", "seal.pub"}, trusting(), s.require("{signed-by: alice}"), []string{"--explain", module, s.bundle(), "project"})
 	said = s.alone(0, text...)
-	s.says(said.stdout, "PASS", rekorV2+"   2 entries", ", unwitnessed")
+	s.says(said.stdout, "PASS", rekorV2+"   2 entries", ", unwitnessed", "rule 1 (line 5), modules *: met", "counted: zip in "+rekorV1()+", signed by alice", "1 of 1 signer: alice")
 	// An expression must match all of a name.
 	for expression, want := range map[string]int{`[a-c].*@example\.test`: 0, `lice@example\.test`: 1, `alice@example`: 1} {
 		s.enclave(want, append(trusting(), "--require", "rekor", "--certificate-identity-regexp", expression, "--certificate-oidc-issuer-regexp", "http://127.0.0.1:.*")...)

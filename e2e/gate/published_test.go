@@ -50,26 +50,39 @@ func (s *site) publish(requests ...keyless.Request) {
 // trusting are the flags that trust what is said here of all servers, and nothing else.
 func trusting() []string { return []string{"--trusted-root", shared.rekor.Sigstore.TrustedRootPath} }
 
-// policy writes a policy file and gives the flag that names it. Of alice, bob and carol those are signers that it mentions.
+// policy writes a policy file and gives the flag that names it. Of alice, bob and carol those are signers that it mentions, unless
+// it begins with signers of its own.
 func (s *site) policy(rules string) []string {
 	s.Helper()
-	text := "version: 1\nsigners:\n"
-	for _, email := range []string{alice, bob, carol} {
-		if name, _, _ := strings.Cut(email, "@"); strings.Contains(rules, name) {
-			text += fmt.Sprintf("  %s: {identity: %s, issuer: %q}\n", name, email, shared.rekor.Sigstore.IssuerURL)
-		}
+	text := "version: 1\n"
+	if !strings.HasPrefix(rules, "signers:") {
+		text += s.signers(rules)
 	}
 	f, err := os.CreateTemp(s.home, "policy-*.yaml")
 	if err != nil {
 		s.Fatal(err)
 	}
-	if _, err := f.WriteString(strings.TrimSuffix(text, "signers:\n") + rules); err != nil {
+	if _, err := f.WriteString(text + rules); err != nil {
 		s.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
 		s.Fatal(err)
 	}
 	return []string{"--policy", filepath.Base(f.Name())}
+}
+
+// signers are those that rules mention.
+func (s *site) signers(rules string) string {
+	var text string
+	for _, email := range []string{alice, bob, carol} {
+		if name, _, _ := strings.Cut(email, "@"); strings.Contains(rules, name) {
+			text += fmt.Sprintf("  %s: {identity: %s, issuer: %q}\n", name, email, shared.rekor.Sigstore.IssuerURL)
+		}
+	}
+	if text == "" {
+		return ""
+	}
+	return "signers:\n" + text
 }
 
 // require is a policy of one rule, for all modules.

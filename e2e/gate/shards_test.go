@@ -69,6 +69,16 @@ func TestShardRotation(t *testing.T) {
 			t.Errorf("%s: accepted is evidence over %q", name, m.accepted())
 		}
 	}
+	// So says cosign, with the same trusted root.
+	s.alone(0, "export", "--seal-key", "seal.pub", "--sigstore", "pieces", s.bundle())
+	for _, name := range s.modules {
+		for _, n := range []string{"0", "1"} {
+			p := piece{name: name + ".zip." + n + ".sigstore.json", of: s.zipOf(name), email: alice, servers: rekor.Sigstore}
+			if out, err := s.cosign(filepath.Join(s.home, "pieces"), p, p.of); err != nil {
+				t.Errorf("%s: cosign: %v\n%s", p.name, err, out)
+			}
+		}
+	}
 	// The old bundle is verified by the chain that it carries, and by what the enclave has fetched since.
 	verifyOld := func(flags ...string) *report {
 		return s.report(s.alone(0, slices.Concat([]string{"verify", "--format", "json", "--seal-key", "seal.pub"}, signers, pinned, flags, []string{"old.modseal", "old"})...).stdout, 0)
