@@ -78,6 +78,7 @@ func (c *collector) payload() *bundles.Payload {
 		entries[i] = &p.Manifest.Modules[i].Entries
 	}
 	for n, l := range c.logs {
+		l.Size = l.Proof.Size
 		p.Logs = append(p.Logs, l.Log)
 		c.summary.Logs = append(c.summary.Logs, l.LogInfo)
 		c.summary.Entries = append(c.summary.Entries, len(l.Entries))

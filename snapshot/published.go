@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,8 +14,10 @@ import (
 	"strings"
 
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/rekor"
+	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/merkle"
 )
 
@@ -23,9 +26,16 @@ const (
 	maxAttestationFiles = 100_000   // files in one folder
 )
 
+// maxFileErrors is how many errors a PublishedError has.
+const maxFileErrors = 20
+
 // PublishedError says which Sigstore bundles can't be used, and why.
 type PublishedError struct {
-	Files []FileError
+	Files []FileError // the first of them
+	More  int         // that are not among Files
+	// Unproven is set when one of them is no good, rather than that the log could
+	// not be asked for what they lack.
+	Unproven bool
 }
 
 // FileError is what is wrong with a file, or with a line of it.
@@ -35,24 +45,59 @@ type FileError struct {
 	Err  error
 }
 
-func (e FileError) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("%s: line %d: %v", e.File, e.Line, e.Err)
+func (e FileError) Error() string { return fmt.Sprintf("%s: %v", place(e.File, e.Line), e.Err) }
+
+// Unwrap gives what is wrong.
+func (e FileError) Unwrap() error { return e.Err }
+
+// place names a file, or a line of it.
+func place(file string, line int) string {
+	if line > 0 {
+		return fmt.Sprintf("%s: line %d", file, line)
 	}
-	return fmt.Sprintf("%s: %v", e.File, e.Err)
+	return file
 }
 
 func (e *PublishedError) Error() string {
 	var b strings.Builder
 	b.WriteString("attestations that do not verify; nothing was written:")
-	for i, f := range e.Files {
-		if i == 20 {
-			fmt.Fprintf(&b, "\nand %d more", len(e.Files)-i)
-			break
-		}
+	for _, f := range e.Files {
 		fmt.Fprintf(&b, "\n%v", f)
 	}
+	if e.More > 0 {
+		fmt.Fprintf(&b, "\nand %d more", e.More)
+	}
 	return b.String()
+}
+
+// Unwrap gives the errors of the files.
+func (e *PublishedError) Unwrap() []error {
+	out := make([]error, len(e.Files))
+	for i, f := range e.Files {
+		out[i] = f
+	}
+	return out
+}
+
+// Hint says what to do about them.
+func (e *PublishedError) Hint() string {
+	switch {
+	case errors.Is(e, trust.ErrUntrustedLog):
+		return "name the log's public key with --rekor-public-key, or a trusted root that has it with --trusted-root"
+	case !e.Unproven:
+		return "try again, or leave them out of --attestations"
+	}
+	return "get them anew from their publishers, or leave them out of --attestations"
+}
+
+func (e *PublishedError) add(f FileError) {
+	var asked *fetch.Error
+	e.Unproven = e.Unproven || !errors.As(f.Err, &asked) || errors.Is(asked, fs.ErrNotExist)
+	if len(e.Files) < maxFileErrors {
+		e.Files = append(e.Files, f)
+	} else {
+		e.More++
+	}
 }
 
 // collectPublished reads the Sigstore bundles that the user gave, and keeps the
@@ -63,7 +108,7 @@ func (c *collector) collectPublished(ctx context.Context) error {
 	if len(c.Attestations) == 0 {
 		return nil
 	}
-	files, err := attestationFiles(c.Attestations)
+	files, err := attestationFiles(c.Attestations, maxAttestationFiles)
 	if err != nil {
 		return err
 	}
@@ -77,25 +122,20 @@ func (c *collector) collectPublished(ctx context.Context) error {
 	bad := &PublishedError{}
 	bundles, kept := 0, 0
 	for _, name := range files {
-		data, err := readAttestations(name)
+		data, err := readAttestations(name, maxAttestationFile)
 		if err != nil {
 			return err
 		}
-		parts := evidence.SplitLines(data)
-		for n, part := range parts {
+		for _, part := range splitAttestations(data) {
 			bundles++
-			used, err := c.usePublished(ctx, part, about)
-			kept += used
+			n, about, err := c.usePublished(ctx, part.data, place(name, part.line), about)
+			kept += n
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
 			case err != nil:
-				e := FileError{File: name, Err: err}
-				if len(parts) > 1 {
-					e.Line = n + 1
-				}
-				bad.Files = append(bad.Files, e)
-			case used == 0:
+				bad.add(FileError{File: name, Line: part.line, Err: err})
+			case !about:
 				c.summary.Unused++
 			}
 		}
@@ -108,24 +148,51 @@ func (c *collector) collectPublished(ctx context.Context) error {
 	return nil
 }
 
+// attestation is a Sigstore bundle of a file.
+type attestation struct {
+	data []byte
+	line int // in a file of several, else 0
+}
+
+// splitAttestations gives the Sigstore bundles of a file: of a file of JSON lines
+// each line that is not empty, else the file itself, however wrong it is.
+func splitAttestations(file []byte) []attestation {
+	parts := evidence.SplitLines(file)
+	if !slices.ContainsFunc(parts, json.Valid) {
+		return []attestation{{data: file}}
+	}
+	if len(parts) == 1 {
+		return []attestation{{data: parts[0]}}
+	}
+	var out []attestation
+	line := 0
+	for l := range bytes.Lines(file) {
+		line++
+		if l = bytes.TrimSpace(l); len(l) > 0 {
+			out = append(out, attestation{l, line})
+		}
+	}
+	return out
+}
+
 // usePublished keeps the entries of one Sigstore bundle if it speaks of a
-// subject. Those in logs that are not trusted, or without a proven time of their
-// own, are left out if there are others.
-func (c *collector) usePublished(ctx context.Context, file []byte, about map[evidence.Digest][]int) (int, error) {
+// subject, and tells how many and whether it does. Those in logs that are not
+// trusted, or without a proven time of their own, are left out if there are others.
+func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int) (kept int, speaks bool, err error) {
 	published, err := evidence.ReadBundle(file)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	var subjects []int
 	for _, d := range published[0].Claim.Digests() { // the same of all its entries
 		subjects = append(subjects, about[d]...)
 	}
 	if len(subjects) == 0 {
-		return 0, nil
+		return 0, false, nil
 	}
 	slices.Sort(subjects)
 	subjects = slices.Compact(subjects)
-	used, left := 0, 0
+	left := 0
 	var unusable error // of what does not make the rest of the bundle worse
 	for i := range published {
 		p := &published[i]
@@ -139,16 +206,20 @@ func (c *collector) usePublished(ctx context.Context, file []byte, about map[evi
 			continue
 		}
 		if err != nil {
-			return used, err
+			return kept, true, err
 		}
-		if c.keep(&p.Entry, subjects) {
-			used++
+		isNew, err := c.keep(&p.Entry, from, subjects)
+		if err != nil {
+			return kept, true, err
+		}
+		if isNew {
+			kept++
 		}
 	}
 	if left == len(published) {
-		return 0, unusable
+		return 0, true, unusable
 	}
-	return max(used, 1), nil
+	return kept, true, nil
 }
 
 // checkPublished completes an entry from the log if it must be, and verifies it,
@@ -156,8 +227,8 @@ func (c *collector) usePublished(ctx context.Context, file []byte, about map[evi
 func (c *collector) checkPublished(ctx context.Context, p *evidence.Published, subjects []int) error {
 	if !p.Proven || !p.V2 && len(p.SET) == 0 {
 		for _, i := range subjects {
-			if m := &c.subjects[i]; m.artifact == nil && c.private(m.v) && PublicRekor(c.RekorURL) {
-				return fmt.Errorf("%s, and the public Rekor is not asked about %s, which is private", lacksProof, m.v)
+			if m := &c.subjects[i]; c.client != nil && m.artifact == nil && c.private(m.v) && PublicRekor(c.RekorURL) {
+				return fmt.Errorf("%s, and the public Rekor is not asked about %s, which is private", lacks(p), m.v)
 			}
 		}
 		if err := c.complete(ctx, p); err != nil {
@@ -184,20 +255,26 @@ func (c *collector) checkPublished(ctx context.Context, p *evidence.Published, s
 	return err
 }
 
-const lacksProof = "it has no inclusion proof with a signed checkpoint"
+// lacks says what of a proof is not there.
+func lacks(p *evidence.Published) string {
+	if p.Proven {
+		return "it has no signed entry timestamp"
+	}
+	return "it has no inclusion proof with a signed checkpoint"
+}
 
 // complete gets what a Sigstore bundle lacks from the Rekor that is asked.
 func (c *collector) complete(ctx context.Context, p *evidence.Published) error {
 	if p.V2 {
-		return errors.New(lacksProof + ", and a Rekor v2 can't be asked for one")
+		return errors.New(lacks(p) + ", and a Rekor v2 can't be asked for one")
 	}
 	if c.client == nil {
-		return errors.New(lacksProof + ": give the Rekor that has its entry with --rekor-url")
+		return errors.New(lacks(p) + ": give the Rekor that has its entry with --rekor-url")
 	}
 	leaf := merkle.LeafHash(p.Body)
 	entries, err := c.client.Entries(ctx, []rekor.UUID{rekor.UUID(hex.EncodeToString(leaf[:]))})
 	if err != nil {
-		return fmt.Errorf("%s, and the log gives none: %w", lacksProof, err)
+		return fmt.Errorf("%s, and the log gives none: %w", lacks(p), err)
 	}
 	for _, e := range entries {
 		if e.LogID == p.LogID && e.LogIndex == p.LogIndex && bytes.Equal(e.Body, p.Body) {
@@ -205,11 +282,12 @@ func (c *collector) complete(ctx context.Context, p *evidence.Published) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s, and the log has no such entry", lacksProof)
+	return fmt.Errorf("%s, and the log has no such entry", lacks(p))
 }
 
-// attestationFiles lists the files that are meant, folders by what is in them.
-func attestationFiles(names []string) ([]string, error) {
+// attestationFiles lists the files that are meant, folders by what is in them: at
+// most max of each.
+func attestationFiles(names []string, max int) ([]string, error) {
 	var out []string
 	for _, name := range names {
 		info, err := os.Stat(name)
@@ -221,12 +299,13 @@ func attestationFiles(names []string) ([]string, error) {
 			continue
 		}
 		before := len(out)
-		err = filepath.WalkDir(name, func(file string, d fs.DirEntry, err error) error {
+		// with a separator behind it, a symbolic link to a folder is one
+		err = filepath.WalkDir(name+string(filepath.Separator), func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !isAttestation(file) {
 				return err
 			}
-			if out = append(out, file); len(out)-before > maxAttestationFiles {
-				return &limit.Error{What: name, Max: maxAttestationFiles, Unit: "files"}
+			if out = append(out, file); len(out)-before > max {
+				return &limit.Error{What: name, Max: int64(max), Unit: "files"}
 			}
 			return nil
 		})
@@ -244,13 +323,13 @@ func isAttestation(name string) bool {
 	return strings.HasSuffix(name, ".sigstore.json") || strings.HasSuffix(name, ".sigstore") || strings.HasSuffix(name, ".jsonl")
 }
 
-func readAttestations(name string) ([]byte, error) {
+func readAttestations(name string, max int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("attestations: %w", err)
 	}
 	defer f.Close()
-	data, err := limit.ReadAll(f, name, maxAttestationFile)
+	data, err := limit.ReadAll(f, name, max)
 	if err != nil {
 		return nil, fmt.Errorf("attestations: %w", err)
 	}

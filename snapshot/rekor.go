@@ -94,7 +94,11 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	n := 0
 	for i, entries := range chosen {
 		for _, e := range entries {
-			if c.keep(rekorV1(e), digests[i].subjects) {
+			isNew, err := c.keep(rekorV1(e), c.RekorURL, digests[i].subjects)
+			if err != nil {
+				return err
+			}
+			if isNew {
 				n++
 			}
 		}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/merkle"
 )
@@ -24,11 +26,13 @@ type shardID struct {
 // found is an entry that is kept, with the subjects that it speaks of.
 type found struct {
 	*evidence.Entry
-	subjects []int // places in collector.subjects
+	from     string // a file, or the Rekor that was asked
+	subjects []int  // places in collector.subjects
 }
 
-// keep keeps an entry, and tells whether it was not there yet.
-func (c *collector) keep(e *evidence.Entry, subjects []int) bool {
+// keep keeps an entry, and tells whether it was not there yet. It is an error
+// that the log proved something else at the same place.
+func (c *collector) keep(e *evidence.Entry, from string, subjects []int) (bool, error) {
 	origin, _, _ := bytes.Cut(e.Checkpoint, []byte("\n"))
 	id := shardID{v2: e.V2, logID: e.LogID, origin: string(origin)}
 	if c.found[id] == nil {
@@ -36,8 +40,11 @@ func (c *collector) keep(e *evidence.Entry, subjects []int) bool {
 	}
 	f, ok := c.found[id][e.Inclusion.Index]
 	if !ok {
-		c.found[id][e.Inclusion.Index] = &found{Entry: e, subjects: slices.Clone(subjects)}
-		return true
+		c.found[id][e.Inclusion.Index] = &found{Entry: e, from: from, subjects: slices.Clone(subjects)}
+		return true, nil
+	}
+	if !bytes.Equal(f.Body, e.Body) || f.Inclusion.Tree.Size == e.Inclusion.Tree.Size && f.Inclusion.Tree != e.Inclusion.Tree {
+		return false, &forkError{id.origin, f, &found{Entry: e, from: from}}
 	}
 	f.subjects = append(f.subjects, subjects...)
 	if f.Envelope == nil { // the publisher knows more of it than the log
@@ -46,7 +53,21 @@ func (c *collector) keep(e *evidence.Entry, subjects []int) bool {
 	if f.Timestamps == nil {
 		f.Timestamps = e.Timestamps
 	}
-	return false
+	return false, nil
+}
+
+// forkError says that a log signed two trees of which neither is the beginning of
+// the other.
+type forkError struct {
+	origin string
+	a, b   *found
+}
+
+func (e *forkError) Error() string {
+	one := func(f *found) string {
+		return fmt.Sprintf("\nleaf %d in a tree of %d, root %x   (%s)", f.Inclusion.Index, f.Inclusion.Tree.Size, f.Inclusion.Tree.Root[:], f.from)
+	}
+	return fmt.Sprintf("%s shows different people different trees, and signed both; keep them as evidence:%s%s", e.origin, one(e.a), one(e.b))
 }
 
 // buildRekorLogs makes one log of the entries of each shard, at one checkpoint
@@ -65,8 +86,10 @@ func (c *collector) buildRekorLogs(ctx context.Context) error {
 			listed[string(origin)] = s
 		}
 	}
-	for id, byIndex := range c.found {
-		entries := slices.SortedFunc(maps.Values(byIndex), func(a, b *found) int { return cmp.Compare(a.Inclusion.Index, b.Inclusion.Index) })
+	for _, id := range slices.SortedFunc(maps.Keys(c.found), func(a, b shardID) int {
+		return cmp.Or(cmp.Compare(a.origin, b.origin), bytes.Compare(a.logID[:], b.logID[:]), cmp.Compare(generation(a), generation(b)))
+	}) {
+		entries := slices.SortedFunc(maps.Values(c.found[id]), func(a, b *found) int { return cmp.Compare(a.Inclusion.Index, b.Inclusion.Index) })
 		var logs []collectedLog
 		var err error
 		switch shard, ok := listed[id.origin]; {
@@ -83,6 +106,13 @@ func (c *collector) buildRekorLogs(ctx context.Context) error {
 		c.logs = append(c.logs, logs...)
 	}
 	return nil
+}
+
+func generation(id shardID) int {
+	if id.v2 {
+		return 2
+	}
+	return 1
 }
 
 // logOf is a log of some of a shard's entries, sorted by index, without proof and checkpoint.
@@ -149,13 +179,13 @@ func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedL
 		bySize[e.Inclusion.Tree.Size] = append(bySize[e.Inclusion.Tree.Size], e)
 	}
 	var out []collectedLog
-	for size, entries := range bySize {
+	for _, size := range slices.Sorted(maps.Keys(bySize)) {
+		entries := bySize[size]
 		tree := entries[0].Inclusion.Tree
 		var proofs []merkle.Inclusion
 		for _, e := range entries {
 			if e.Inclusion.Tree != tree {
-				return nil, fmt.Errorf("the log signed two heads of size %d: it shows different people different trees; keep both Sigstore bundles as evidence, of leaf %d and of leaf %d",
-					size, entries[0].Inclusion.Index, e.Inclusion.Index)
+				return nil, &forkError{id.origin, entries[0], e}
 			}
 			proofs = append(proofs, e.Inclusion)
 		}
@@ -171,28 +201,53 @@ func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedL
 }
 
 // buildV2 proves the entries of a shard of Rekor v2 in its newest tree, from its
-// tiles. Where these can't be read, the publishers' proofs will do.
+// tiles. Where these can't be had, the publishers' proofs will do.
 func (c *collector) buildV2(ctx context.Context, id shardID, entries []*found) ([]collectedLog, error) {
 	tiles, checkpoint, err := c.tilesOf(ctx, id)
-	if err != nil {
+	var out []collectedLog
+	if tiles != nil {
+		out, err = c.buildFromTiles(ctx, id, entries, tiles, checkpoint)
+	}
+	var unread *fetch.Error // rather than a lie
+	switch {
+	case err == nil && tiles != nil:
+		return out, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(err, &unread):
 		c.summary.Unread = append(c.summary.Unread, Unread{Log: id.origin, Err: err})
+	case err != nil:
+		return nil, err
 	}
-	if tiles == nil {
-		return c.buildAsPublished(id, entries)
-	}
+	return c.buildAsPublished(id, entries)
+}
+
+func (c *collector) buildFromTiles(ctx context.Context, id shardID, entries []*found, tiles *rekor.Tiles, checkpoint []byte) ([]collectedLog, error) {
 	head, err := c.Trust.OpenRekorV2(id.logID, checkpoint)
 	if err != nil {
 		return nil, err
+	}
+	var before []uint64 // sizes of the trees in which entries were proven
+	for _, e := range entries {
+		if e.Inclusion.Tree.Size > head.Tree.Size {
+			return nil, fmt.Errorf("its head of now has %d leaves, and one that it signed before had %d: it was rolled back", head.Tree.Size, e.Inclusion.Tree.Size)
+		}
+		before = append(before, e.Inclusion.Tree.Size)
+	}
+	roots, err := tiles.Roots(ctx, head.Tree, before)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range entries {
+		if e.Inclusion.Tree.Root != roots[i] {
+			return nil, fmt.Errorf("its tree of now does not begin with the tree of %d leaves that it signed before: it shows different people different trees, or was rewritten\nroot in the head of now: %x\nroot as published:       %x   (%s)",
+				before[i], roots[i][:], e.Inclusion.Tree.Root[:], e.from)
+		}
 	}
 	out := logOf(id, entries)
 	var indexes []uint64
 	for _, e := range out.Entries {
 		indexes = append(indexes, e.Index)
-	}
-	for _, e := range entries {
-		if e.Inclusion.Tree.Size > head.Tree.Size {
-			return nil, fmt.Errorf("its head of now has %d leaves, and one that it signed before had %d: it was rolled back", head.Tree.Size, e.Inclusion.Tree.Size)
-		}
 	}
 	out.Checkpoint = checkpoint
 	if out.Proof, err = merkle.BuildMultiproof(head.Tree, indexes, tiles.Nodes(ctx, head.Tree)); err != nil {

@@ -178,7 +178,7 @@ type collectedLog struct {
 // whole or not at all. An *IncompleteError names the modules that it lacks
 // evidence for.
 func Take(ctx context.Context, r Request) (*Summary, error) {
-	if r.World.GOROOT == "" && !r.NoDownload {
+	if r.World.GOROOT == "" && r.Dir != "" && !r.NoDownload {
 		r.World.GOROOT = goroot(ctx, r.Dir, r.Environ)
 	}
 	env, err := gomod.ReadEnv(r.World)

@@ -140,13 +140,13 @@ func (w *world) material(shards ...int) *trust.Material {
 	return m
 }
 
-// take takes the snapshot, which must succeed.
 // asked is the request, with the policy of the flags.
 func (w *world) asked() snapshot.Request {
 	w.request.Policy = policy.FromFlags(w.flags)
 	return w.request
 }
 
+// take takes the snapshot, which must succeed.
 func (w *world) take() *snapshot.Summary {
 	w.Helper()
 	s, err := snapshot.Take(context.Background(), w.asked())
@@ -188,7 +188,7 @@ func (w *world) enclave() *verify.Report {
 	w.Helper()
 	b := read(w, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
-		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
+		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags), Artifacts: w.request.Artifacts,
 		Seals: seal.By(private(w, testlog.NewSigner("sealer")).Public()),
 	})
 	if err != nil {

@@ -28,16 +28,16 @@ type Artifact struct {
 
 // ReadArtifact takes all digests of a file, in one reading.
 func ReadArtifact(name string) (*Artifact, error) {
+	if info, err := os.Stat(name); err != nil { // to open a pipe is to wait
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
-	}
 	hashes := []hash.Hash{sha256.New(), sha512.New384(), sha512.New()}
 	if _, err := io.Copy(io.MultiWriter(hashes[0], hashes[1], hashes[2]), f); err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(e.project.Modules)+len(r.Artifacts) == 0 {
+	if len(e.project.Modules) == 0 && (r.Dir != "" || len(r.Artifacts) == 0) {
 		return nil, ErrNothing
 	}
 	for _, a := range r.Artifacts {

@@ -137,11 +137,12 @@ func (p *Process) say(format string, a ...any) {
 
 func exitCode(err error) int {
 	var incomplete *snapshot.IncompleteError
+	var published *snapshot.PublishedError
 	var chain *chainError
 	switch {
 	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
-	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &chain):
+	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain):
 		return ExitUnproven
 	}
 	return ExitUsage
@@ -154,6 +155,7 @@ func hint(err error) string {
 	var noGoMod *gomod.MissingGoModError
 	var incomplete *snapshot.IncompleteError
 	var noRekor *snapshot.RekorError
+	var published *snapshot.PublishedError
 	var chain *tufchain.Error
 	var hinted *hintedError
 	errors.As(err, &chain)
@@ -176,12 +178,14 @@ func hint(err error) string {
 		return incomplete.Hint
 	case errors.As(err, &noRekor):
 		return noRekor.Hint()
+	case errors.As(err, &published):
+		return published.Hint()
 	case errors.Is(err, bundles.ErrUnsealed):
 		return "name the sealer with --seal-key, or --seal-identity and --seal-issuer; if this bundle should have been sealed so, distrust the bundle"
 	case errors.Is(err, bundles.ErrDamaged):
 		return "copy the bundle again and compare its SHA-256 with that on the host where it was made"
 	case errors.Is(err, verify.ErrNothing):
-		return "this is not a pass: look whether DIR is the project that is going to be built"
+		return "this is not a pass: look whether DIR is the project that is going to be built; without DIR, --artifact is verified alone"
 	}
 	return ""
 }

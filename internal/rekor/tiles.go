@@ -51,6 +51,37 @@ func (t *Tiles) Nodes(ctx context.Context, tree merkle.Tree) merkle.NodeReader {
 	return &tileNodes{tiles: t, ctx: ctx, tree: tree}
 }
 
+// Roots gives the roots that a tree had when it had these numbers of leaves, each
+// from authenticated nodes (RFC 6962, Section 2.1: of the complete subtrees that
+// make up the first n leaves, one for each bit of n).
+func (t *Tiles) Roots(ctx context.Context, tree merkle.Tree, sizes []uint64) ([]merkle.Hash, error) {
+	var ids []merkle.NodeID
+	first := make([]int, len(sizes)+1) // ids[first[i]:first[i+1]] are of sizes[i], the right ones first
+	for i, n := range sizes {
+		if n == 0 || n > tree.Size {
+			return nil, fmt.Errorf("rekor: a tree of %d leaves has none of %d within", tree.Size, n)
+		}
+		for level := uint8(0); n>>level > 0; level++ {
+			if n>>level&1 == 1 {
+				ids = append(ids, merkle.NodeID{Level: level, Index: n>>level - 1})
+			}
+		}
+		first[i+1] = len(ids)
+	}
+	nodes, err := t.Nodes(ctx, tree).ReadNodes(ids)
+	if err != nil {
+		return nil, err
+	}
+	roots := make([]merkle.Hash, len(sizes))
+	for i := range sizes {
+		roots[i] = nodes[first[i]]
+		for _, left := range nodes[first[i]+1 : first[i+1]] {
+			roots[i] = merkle.NodeHash(left, roots[i])
+		}
+	}
+	return roots, nil
+}
+
 type tileNodes struct {
 	tiles *Tiles
 	ctx   context.Context
@@ -91,10 +122,13 @@ func (r *tileNodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	g.SetLimit(r.tiles.parallel)
 	for i, tile := range tiles {
 		g.Go(func() error {
-			full := tile
-			full.W = 1 << tileHeight
+			ways := []tlog.Tile{tile}
+			if full := tile; full.W < 1<<tileHeight {
+				full.W = 1 << tileHeight
+				ways = append(ways, full)
+			}
 			var err error
-			for _, t := range []tlog.Tile{tile, full} {
+			for _, t := range ways {
 				if data[i], err = r.tiles.get(ctx, "tile", tilePath(t), maxTile); err == nil {
 					break
 				}

@@ -10,6 +10,8 @@
 //   - Rekor's API version 2, for as much as writing takes: a [RekorV2], whose
 //     bodies, checkpoints and proofs are those of Rekor v2; a [TSA] and a
 //     [Witness] stand beside it.
+//   - C2SP tlog-tiles, for what reading takes: [RekorTiles] serves the files of a
+//     RekorV2.
 //   - The checksum database protocol, https://go.dev/design/25530-sumdb: lookup,
 //     latest, tile, supported; under "/" as the database itself, and under
 //     ".../sumdb/NAME/" as a module proxy passes it on.
