@@ -123,6 +123,7 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	}
 	c.summary.Report = report
 	var wrong, lacking []ModuleError
+	artifacts := 0 // of those that lack evidence
 	judge := func(name module.Version, v verify.Verdict) {
 		e := ModuleError{Module: name, Err: fmt.Errorf("%s: %s", v.Status, v.Reason)}
 		switch v.Status {
@@ -144,15 +145,16 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	}
 	for _, a := range report.Artifacts {
 		if !a.OK {
+			before := len(lacking)
 			judge(module.Version{Path: a.String()}, a.Verdict)
+			artifacts += len(lacking) - before
 		}
 	}
 	switch {
 	case len(wrong) > 0:
-		return &IncompleteError{What: "the self-check found modules that the evidence contradicts; nothing was written", Unproven: true, Modules: wrong}
+		return &IncompleteError{What: "the self-check found what the evidence contradicts; nothing was written", Unproven: true, Modules: wrong}
 	case len(lacking) > 0 && !c.AllowMissing:
-		return &IncompleteError{What: "modules lack evidence; nothing was written", Unproven: true, Modules: lacking,
-			Hint: "have them attested (modseal attest), or seal what there is with --allow-missing"}
+		return lacksEvidence(lacking, artifacts)
 	}
 	failed := map[module.Version]bool{} // and that is why
 	for _, e := range c.summary.Failed {
@@ -161,6 +163,19 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 	lacking = slices.DeleteFunc(lacking, func(e ModuleError) bool { return failed[e.Module] })
 	c.summary.Failed = append(c.summary.Failed, lacking...)
 	return nil
+}
+
+// lacksEvidence says of which modules and artifacts the evidence is not enough;
+// so many are artifacts.
+func lacksEvidence(all []ModuleError, artifacts int) *IncompleteError {
+	what, do := "modules", "have them attested (modseal attest)"
+	switch {
+	case artifacts == len(all):
+		what, do = "artifacts", "give their Sigstore bundles with --attestations"
+	case artifacts > 0:
+		what, do = "modules and artifacts", "have modules attested (modseal attest), give the Sigstore bundles of artifacts with --attestations"
+	}
+	return &IncompleteError{What: what + " lack evidence; nothing was written", Unproven: true, Modules: all, Hint: do + ", or seal what there is with --allow-missing"}
 }
 
 // seal signs the payload and writes the bundle beside its place, then renames

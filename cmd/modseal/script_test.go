@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/sumdb/dirhash"
 
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/testlog"
 )
@@ -33,7 +35,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf,
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore,
 		},
 	})
 }
@@ -159,6 +161,26 @@ func zipOf(ts *testscript.TestScript, m module.Version, dir string) (file, goMod
 	}
 	ts.Check(z.Close())
 	return b.Bytes(), goMod
+}
+
+// sigstore SIGNER FILE BUNDLE signs a file, logs that in the Rekor, and writes the
+// Sigstore bundle that its publisher would hand out. At the end of BUNDLE, if it
+// is there.
+func sigstore(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sigstore SIGNER FILE BUNDLE")
+	}
+	rekor := ts.Value("world").(*world).rekor
+	e := rekor.Add(testlog.NewSigner(args[0]).Body(sha256.Sum256([]byte(ts.ReadFile(args[1])))))
+	shard := rekor.Shard()
+	entry := &evidence.Entry{
+		Body: e.Body, LogID: e.LogID, LogIndex: e.LogIndex, IntegratedTime: e.IntegratedTime, SET: e.SET,
+		Inclusion: shard.Inclusion(e.Index, shard.Size()), Checkpoint: shard.Checkpoint(shard.Size()),
+	}
+	b, err := entry.MarshalSigstore()
+	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[2])), 0o755))
+	appendTo(ts, false, []string{args[2], strings.TrimSpace(string(b))})
 }
 
 // flip FILE OFFSET changes one bit of a file; a negative offset counts from its

@@ -17,6 +17,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/internal/tufchain"
 	"github.com/modseal/modseal/snapshot"
 	"github.com/modseal/modseal/verify"
@@ -123,7 +124,7 @@ func (p *Process) fail(err error) int {
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	p.say("%s", lines[0])
 	for _, line := range lines[1:] {
-		fmt.Fprintf(p.Stderr, "    %s\n", line)
+		fmt.Fprintf(p.Stderr, "    %s\n", onTerminal(line))
 	}
 	if h := hint(err); h != "" {
 		p.say("hint: %s", h)
@@ -132,7 +133,17 @@ func (p *Process) fail(err error) int {
 }
 
 func (p *Process) say(format string, a ...any) {
-	fmt.Fprintf(p.Stderr, "modseal: "+format+"\n", a...)
+	fmt.Fprintf(p.Stderr, "modseal: %s\n", onTerminal(fmt.Sprintf(format, a...)))
+}
+
+// onTerminal makes text of several lines fit for a terminal: errors tell what
+// servers and files of others say.
+func onTerminal(s string) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\t", "    "), "\n")
+	for i := range lines {
+		lines[i] = report.Visible(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 func exitCode(err error) int {

@@ -47,7 +47,7 @@ type snapshotCommand struct {
 func (c *snapshotCommand) Help() string {
 	return `The password of an encrypted --seal-key is taken from $MODSEAL_PASSWORD or asked for. SOURCE_DATE_EPOCH sets the time stated in the bundle. GOPROXY, GOFLAGS, GOPRIVATE, GONOSUMDB and GOSUMDB mean what they mean to the go command: a private module is never asked about at a public service.
 
-Exit codes: 0 sealed; 1 modules are not proven, and nothing was written; 2 it could not be done.`
+Exit codes: 0 sealed; 1 modules or artifacts are not proven, or attestations do not verify, and nothing was written; 2 it could not be done.`
 }
 
 // Run is modseal snapshot.

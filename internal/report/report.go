@@ -4,7 +4,7 @@
 //
 // Much of what a report names was chosen by others: files, modules, logs,
 // signers. It may be shown on a terminal, so all of it is escaped where it is
-// written: see visible.
+// written: see Visible.
 package report
 
 import (
@@ -70,7 +70,7 @@ type painted string
 func (t *text) printf(format string, a ...any) {
 	for i := range a {
 		if s, ok := a[i].(string); ok {
-			a[i] = visible(s)
+			a[i] = Visible(s)
 		}
 	}
 	if t.err == nil {
@@ -296,11 +296,15 @@ func (t *text) verdict(r *verify.Report) {
 	if all == 1 {
 		are = "is"
 	}
+	of := what
+	if len(r.Modules) > 0 && len(r.Artifacts) > 0 {
+		of = fmt.Sprintf("%d modules and artifacts", all)
+	}
 	switch {
 	case !r.OK:
-		t.printf("%s: %d of %s %s not proven\n", t.paint(red, "FAIL"), all-passed, what, are)
+		t.printf("%s: %d of %s %s not proven\n", t.paint(red, "FAIL"), all-passed, of, are)
 	case verified < all:
-		t.printf("%s: %d of %s %s proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, what, are)
+		t.printf("%s: %d of %s %s proven, the policy lets the others pass\n", t.paint(green, "PASS"), verified, of, are)
 	case all == 1:
 		t.printf("%s: %s is proven\n", t.paint(green, "PASS"), what)
 	default:

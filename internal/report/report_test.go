@@ -118,6 +118,7 @@ func TestVerdict(t *testing.T) {
 		modules []verify.ModuleReport
 		want    string
 	}{
+		{true, []verify.ModuleReport{good}, "PASS: 1 module is proven"},
 		{true, []verify.ModuleReport{good, good}, "PASS: all 2 modules are proven"},
 		{true, []verify.ModuleReport{good, local}, "PASS: 1 of 2 modules are proven, the policy lets the others pass"},
 		{true, []verify.ModuleReport{local}, "PASS: 0 of 1 module is proven, the policy lets the others pass"},
@@ -129,6 +130,31 @@ func TestVerdict(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if got := lines[len(lines)-1]; got != c.want {
 			t.Errorf("%v %d modules: %q, want %q", c.ok, len(c.modules), got, c.want)
+		}
+	}
+}
+
+// Property: artifacts are counted beside modules, and are of the same verdict.
+func TestVerdictOfArtifacts(t *testing.T) {
+	module := verify.ModuleReport{Verdict: verify.Verdict{Status: verify.Verified, OK: true}}
+	good := verify.ArtifactReport{Name: "tool", Verdict: module.Verdict}
+	bad := verify.ArtifactReport{Name: "tool", Verdict: verify.Verdict{Status: verify.NotLogged}}
+	for _, c := range []struct {
+		ok        bool
+		modules   []verify.ModuleReport
+		artifacts []verify.ArtifactReport
+		want      string
+	}{
+		{true, nil, []verify.ArtifactReport{good}, "PASS: 1 artifact is proven"},
+		{true, nil, []verify.ArtifactReport{good, good}, "PASS: all 2 artifacts are proven"},
+		{true, []verify.ModuleReport{module, module}, []verify.ArtifactReport{good}, "PASS: all 2 modules and 1 artifact are proven"},
+		{false, nil, []verify.ArtifactReport{bad}, "FAIL: 1 of 1 artifact is not proven"},
+		{false, []verify.ModuleReport{module}, []verify.ArtifactReport{good, bad}, "FAIL: 1 of 3 modules and artifacts are not proven"},
+	} {
+		out := textOf(t, &verify.Report{OK: c.ok, Modules: c.modules, Artifacts: c.artifacts}, TextOptions{})
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if got := lines[len(lines)-1]; got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }
@@ -219,7 +245,7 @@ func TestLongText(t *testing.T) {
 		t.Errorf("%d bytes for two long names", len(out))
 	}
 	for n, cut := range map[int]bool{maxShown: false, maxShown + 1: true} {
-		if got := visible(strings.Repeat("x", n)); strings.HasSuffix(got, "…") != cut || len(got) > n+2 {
+		if got := Visible(strings.Repeat("x", n)); strings.HasSuffix(got, "…") != cut || len(got) > n+2 {
 			t.Errorf("%d bytes are shown in %d", n, len(got))
 		}
 	}

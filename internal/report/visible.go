@@ -10,11 +10,11 @@ import (
 // maxShown is the most bytes of one name or message that are shown.
 const maxShown = 4 << 10
 
-// visible makes text fit for a terminal. What is not printable is escaped as in
+// Visible makes text fit for a terminal. What is not printable is escaped as in
 // a Go string: control characters, of both sets, by which a terminal is
 // commanded; what turns the direction of text around or takes no room. Bytes
 // that are not UTF-8 show as U+FFFD. What is longer than maxShown is cut.
-func visible(s string) string {
+func Visible(s string) string {
 	if len(s) > maxShown {
 		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
 	}
