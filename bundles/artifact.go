@@ -18,9 +18,18 @@ type Artifact struct {
 	LeftOut int    `json:"leftOut,omitempty"` // entries that the snapshot saw and did not keep
 }
 
+// CheckArtifactName tells whether an artifact can have this name in a bundle: of
+// up to 255 bytes, printable, without slashes of either kind.
+func CheckArtifactName(name string) error {
+	if len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return fmt.Errorf("artifact name %.300q", name)
+	}
+	return nil
+}
+
 func (a *Artifact) check(logs int) error {
-	if len(a.Name) > 255 || strings.ContainsFunc(a.Name, func(r rune) bool { return r == '/' || r == '\\' || r == utf8.RuneError || !strconv.IsPrint(r) }) {
-		return fmt.Errorf("artifact name %.300q", a.Name)
+	if err := CheckArtifactName(a.Name); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		hex  string

@@ -128,14 +128,14 @@ func (c *collector) collectPublished(ctx context.Context) error {
 		}
 		for _, part := range splitAttestations(data) {
 			bundles++
-			n, about, err := c.usePublished(ctx, part.data, place(name, part.line), about)
+			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about)
 			kept += n
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
 			case err != nil:
 				bad.add(FileError{File: name, Line: part.line, Err: err})
-			case !about:
+			case !speaks:
 				c.summary.Unused++
 			}
 		}

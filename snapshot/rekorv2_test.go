@@ -36,6 +36,12 @@ func TestTiles(t *testing.T) {
 			other.Log.Add(nil)
 			p.request.RekorTiles, p.request.Fetch = []string{p.serve(other), p.tilesURL + "/x"}, client(nil)
 		},
+		"in the trusted root, and what was named is gone": func(p *publisher) {
+			gone := httptest.NewServer(nil)
+			gone.Close()
+			p.request.RekorTiles, p.request.RekorURL = []string{gone.URL}, p.rekorURL
+			p.request.Fetch, p.request.Parallel = client(&tap{host: hostV2, server: p.tilesURL}), 1
+		},
 		"in the trusted root": func(p *publisher) {
 			p.request.RekorURL, p.request.Fetch = p.rekorURL, client(&tap{host: hostV2, server: p.tilesURL})
 			p.request.Parallel = 1
@@ -50,7 +56,7 @@ func TestTiles(t *testing.T) {
 				t.Errorf("%s, %d after it: %+v, unread %v", name, more, s.Logs, s.Unread)
 			}
 			for _, r := range p.v2.Requests() {
-				if base := map[bool]string{true: "/api/v2/", false: "/x/"}[name == "in the trusted root"]; !strings.HasPrefix(r, base+"checkpoint") && !strings.HasPrefix(r, base+"tile/") {
+				if base := map[bool]string{true: "/api/v2/", false: "/x/"}[strings.HasPrefix(name, "in the trusted root")]; !strings.HasPrefix(r, base+"checkpoint") && !strings.HasPrefix(r, base+"tile/") {
 					t.Errorf("%s: asked for %s", name, r)
 				}
 			}

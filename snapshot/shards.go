@@ -234,7 +234,8 @@ func (c *collector) buildFromTiles(ctx context.Context, id shardID, entries []*f
 		}
 		before = append(before, e.Inclusion.Tree.Size)
 	}
-	roots, err := tiles.Roots(ctx, head.Tree, before)
+	nodes := tiles.Nodes(ctx, head.Tree)
+	roots, err := nodes.Roots(before)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +251,7 @@ func (c *collector) buildFromTiles(ctx context.Context, id shardID, entries []*f
 		indexes = append(indexes, e.Index)
 	}
 	out.Checkpoint = checkpoint
-	if out.Proof, err = merkle.BuildMultiproof(head.Tree, indexes, tiles.Nodes(ctx, head.Tree)); err != nil {
+	if out.Proof, err = merkle.BuildMultiproof(head.Tree, indexes, nodes); err != nil {
 		return nil, err
 	}
 	if err := out.Proof.Verify(head.Tree, out.LeafHashes()); err != nil {
@@ -277,13 +278,13 @@ func (c *collector) tilesOf(ctx context.Context, id shardID) (*rekor.Tiles, []by
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.RekorURL == "" || log.BaseURL == "" || failed != nil {
+	if c.RekorURL == "" || log.BaseURL == "" {
 		return nil, nil, failed
 	}
 	tiles := rekor.NewTiles(rekor.Options{URL: log.BaseURL + "/api/v2", Fetch: c.Fetch, Parallel: c.Parallel})
 	checkpoint, err := tiles.Checkpoint(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(failed, err)
 	}
 	return tiles, checkpoint, nil
 }

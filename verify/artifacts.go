@@ -43,6 +43,9 @@ func ReadArtifact(name string) (*Artifact, error) {
 		return nil, err
 	}
 	a := &Artifact{Name: filepath.Base(name)}
+	if err := bundles.CheckArtifactName(a.Name); err != nil {
+		return nil, fmt.Errorf("%w can't stand in a bundle: rename the file", err)
+	}
 	for i, algorithm := range []string{"sha256", "sha384", "sha512"} {
 		a.Digests = append(a.Digests, Digest{Algorithm: algorithm, Hex: hex.EncodeToString(hashes[i].Sum(nil))})
 	}

@@ -46,20 +46,32 @@ func (t *Tiles) get(ctx context.Context, kind, path string, maxBytes int64) ([]b
 }
 
 // Nodes returns a reader of the nodes of a tree. Each node that it gives is
-// authenticated: the tiles that it and its ancestors are in lead to tree.Root.
-func (t *Tiles) Nodes(ctx context.Context, tree merkle.Tree) merkle.NodeReader {
-	return &tileNodes{tiles: t, ctx: ctx, tree: tree}
+// authenticated: the tiles that it and its ancestors are in lead to tree.Root. It
+// is not safe for concurrent use.
+func (t *Tiles) Nodes(ctx context.Context, tree merkle.Tree) *Nodes {
+	return &Nodes{tiles: t, ctx: ctx, tree: tree, saved: map[tlog.Tile][]byte{}}
 }
 
-// Roots gives the roots that a tree had when it had these numbers of leaves, each
+// maxSaved is how many tiles Nodes keeps: 32 MiB of them.
+const maxSaved = 4096
+
+// Nodes reads the nodes of one tree.
+type Nodes struct {
+	tiles *Tiles
+	ctx   context.Context
+	tree  merkle.Tree
+	saved map[tlog.Tile][]byte // authenticated; at most maxSaved
+}
+
+// Roots gives the roots that the tree had when it had these numbers of leaves, each
 // from authenticated nodes (RFC 6962, Section 2.1: of the complete subtrees that
 // make up the first n leaves, one for each bit of n).
-func (t *Tiles) Roots(ctx context.Context, tree merkle.Tree, sizes []uint64) ([]merkle.Hash, error) {
+func (r *Nodes) Roots(sizes []uint64) ([]merkle.Hash, error) {
 	var ids []merkle.NodeID
 	first := make([]int, len(sizes)+1) // ids[first[i]:first[i+1]] are of sizes[i], the right ones first
 	for i, n := range sizes {
-		if n == 0 || n > tree.Size {
-			return nil, fmt.Errorf("rekor: a tree of %d leaves has none of %d within", tree.Size, n)
+		if n == 0 || n > r.tree.Size {
+			return nil, fmt.Errorf("rekor: a tree of %d leaves has none of %d within", r.tree.Size, n)
 		}
 		for level := uint8(0); n>>level > 0; level++ {
 			if n>>level&1 == 1 {
@@ -68,7 +80,7 @@ func (t *Tiles) Roots(ctx context.Context, tree merkle.Tree, sizes []uint64) ([]
 		}
 		first[i+1] = len(ids)
 	}
-	nodes, err := t.Nodes(ctx, tree).ReadNodes(ids)
+	nodes, err := r.ReadNodes(ids)
 	if err != nil {
 		return nil, err
 	}
@@ -82,14 +94,8 @@ func (t *Tiles) Roots(ctx context.Context, tree merkle.Tree, sizes []uint64) ([]
 	return roots, nil
 }
 
-type tileNodes struct {
-	tiles *Tiles
-	ctx   context.Context
-	tree  merkle.Tree
-}
-
 // ReadNodes implements [merkle.NodeReader].
-func (r *tileNodes) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
+func (r *Nodes) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
 	if r.tree.Size == 0 || r.tree.Size > merkle.MaxSize { // of which tlog makes a panic or an endless loop
 		return nil, fmt.Errorf("rekor: a tree of %d has no tiles", r.tree.Size)
 	}
@@ -112,15 +118,18 @@ func (r *tileNodes) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
 }
 
 // Height implements [tlog.TileReader].
-func (r *tileNodes) Height() int { return tileHeight }
+func (r *Nodes) Height() int { return tileHeight }
 
 // ReadTiles implements [tlog.TileReader]. A tile that is full by now need not be
 // there as the part that it was.
-func (r *tileNodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+func (r *Nodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(tiles))
 	g, ctx := errgroup.WithContext(r.ctx)
 	g.SetLimit(r.tiles.parallel)
 	for i, tile := range tiles {
+		if data[i] = r.saved[tile]; data[i] != nil {
+			continue
+		}
 		g.Go(func() error {
 			ways := []tlog.Tile{tile}
 			if full := tile; full.W < 1<<tileHeight {
@@ -151,5 +160,11 @@ func tilePath(t tlog.Tile) string {
 	return strings.Replace(t.Path(), fmt.Sprintf("tile/%d/", tileHeight), "tile/", 1)
 }
 
-// SaveTiles implements [tlog.TileReader].
-func (r *tileNodes) SaveTiles([]tlog.Tile, [][]byte) {}
+// SaveTiles implements [tlog.TileReader]: it is given what was authenticated.
+func (r *Nodes) SaveTiles(tiles []tlog.Tile, data [][]byte) {
+	for i, tile := range tiles {
+		if len(r.saved) < maxSaved {
+			r.saved[tile] = data[i]
+		}
+	}
+}

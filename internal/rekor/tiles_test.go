@@ -67,7 +67,8 @@ func TestRoots(t *testing.T) {
 	for n := uint64(1); n <= 520; n++ {
 		sizes = append(sizes, n)
 	}
-	roots, err := tiles.Roots(t.Context(), head, sizes)
+	nodes := tiles.Nodes(t.Context(), head)
+	roots, err := nodes.Roots(sizes)
 	if err != nil || len(roots) != len(sizes) {
 		t.Fatalf("%d roots, %v", len(roots), err)
 	}
@@ -76,14 +77,17 @@ func TestRoots(t *testing.T) {
 			t.Errorf("root of the first %d leaves: %x", n, roots[i])
 		}
 	}
-	if n := len(served.Requests()); n > 4 {
-		t.Errorf("%d requests for 4 tiles", n)
+	if _, err := merkle.BuildMultiproof(head, []uint64{3, 519}, nodes); err != nil {
+		t.Error(err)
 	}
-	if roots, err := tiles.Roots(t.Context(), head, nil); err != nil || len(roots) != 0 {
+	if asked := served.Requests(); len(asked) != 4 {
+		t.Errorf("%q; want each of 4 tiles once", asked)
+	}
+	if roots, err := nodes.Roots(nil); err != nil || len(roots) != 0 {
 		t.Errorf("of no sizes: %x, %v", roots, err)
 	}
 	for _, n := range []uint64{0, 521, 1 << 63} {
-		if roots, err := tiles.Roots(t.Context(), head, []uint64{5, n}); err == nil {
+		if roots, err := nodes.Roots([]uint64{5, n}); err == nil {
 			t.Errorf("of %d leaves: %x", n, roots)
 		}
 	}

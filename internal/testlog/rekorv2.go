@@ -16,7 +16,7 @@ import (
 
 // A RekorV2 is one shard of a Rekor v2 in memory: an Ed25519 key, and
 // checkpoints whose origin is the host. It takes entries (POST
-// /api/v2/log/entries) and serves /checkpoint.
+// /api/v2/log/entries) and serves /checkpoint and /tile/….
 type RekorV2 struct {
 	Tree
 	Host string // the origin of checkpoints, and the host of the URL that is trusted

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // ServeHTTP implements http.Handler.
@@ -31,6 +32,9 @@ func (r *RekorV2) answer(request *http.Request, body []byte) *Answer {
 		return textAnswer(200, r.Checkpoint(r.Size()))
 	case "POST /api/v2/log/entries":
 		return r.create(body)
+	}
+	if data, err := r.tile(strings.TrimPrefix(request.URL.Path, "/")); err == nil {
+		return textAnswer(200, data)
 	}
 	return textAnswer(404, []byte("404 page not found\n"))
 }
