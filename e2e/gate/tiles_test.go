@@ -120,6 +120,7 @@ func TestTiles(t *testing.T) {
 		{"denied", on(all, faultproxy.Fault{Status: 403}), 2, []string{fallback, "403"}},
 		{"gone", on(all, faultproxy.Fault{Status: 404}), 2, []string{fallback, "404"}},
 		{"cut off", on(all, faultproxy.Fault{Cut: true}), 2, []string{fallback, "tried 6 times"}},
+		{"tiles denied, checkpoint not", on(isTile, faultproxy.Fault{Status: 403}), 2, []string{fallback, "403"}},
 		{"tiles cut short", on(isTile, change(func(b []byte) []byte { return b[:len(b)/2] })), 0, []string{"tile", "has", "bytes"}},
 		{"tiles altered", on(isTile, change(func(b []byte) []byte { b[0] ^= 1; return b })), 0, []string{"tile"}},
 		{"checkpoint altered", on(isCheckpoint, change(func(b []byte) []byte { return []byte(flipSignature(string(b)).(string)) })), 0, []string{"checkpoint", "signature"}},
