@@ -105,6 +105,11 @@ func (c *collector) buildRekorLogs(ctx context.Context) error {
 		}
 		c.logs = append(c.logs, logs...)
 	}
+	for _, url := range c.RekorTiles {
+		if !c.usedTiles[url] {
+			c.summary.UnusedTiles = append(c.summary.UnusedTiles, url)
+		}
+	}
 	return nil
 }
 
@@ -270,7 +275,10 @@ func (c *collector) tilesOf(ctx context.Context, id shardID) (*rekor.Tiles, []by
 		checkpoint, err := tiles.Checkpoint(ctx)
 		if err != nil {
 			failed = err
-		} else if origin, _, _ := bytes.Cut(checkpoint, []byte("\n")); string(origin) == id.origin {
+			continue
+		}
+		if origin, _, _ := bytes.Cut(checkpoint, []byte("\n")); string(origin) == id.origin {
+			c.usedTiles[url] = true
 			return tiles, checkpoint, nil
 		}
 	}

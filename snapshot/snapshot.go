@@ -85,19 +85,20 @@ type Phase struct {
 
 // Summary says what a snapshot holds.
 type Summary struct {
-	Output  string
-	Size    int64 // bytes of the file
-	Project *gomod.Project
-	Logs    []bundles.LogInfo
-	Entries []int // by log
-	Nodes   int   // hashes in all multiproofs
-	Report  *verify.Report
-	LeftOut []LeftOut
-	Unread  []Unread
-	Unused  int // Sigstore bundles that speak of nothing here
-	Private int // modules about which no public service was asked
-	Failed  []ModuleError
-	Counts  []fetch.Count
+	Output      string
+	Size        int64 // bytes of the file
+	Project     *gomod.Project
+	Logs        []bundles.LogInfo
+	Entries     []int // by log
+	Nodes       int   // hashes in all multiproofs
+	Report      *verify.Report
+	LeftOut     []LeftOut
+	Unread      []Unread
+	UnusedTiles []string // of RekorTiles, that are of no log of which entries are kept, or can't be read
+	Unused      int      // Sigstore bundles that speak of nothing here
+	Private     int      // modules about which no public service was asked
+	Failed      []ModuleError
+	Counts      []fetch.Count
 }
 
 // LeftOut tells of entries that were found and not kept.
@@ -163,9 +164,10 @@ type collector struct {
 	summary  *Summary
 	base     *trust.Material // without what the chain adds
 
-	listings *listings
-	found    map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
-	client   *rekor.Client                 // nil if no Rekor is asked
+	listings  *listings
+	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
+	usedTiles map[string]bool               // of RekorTiles
+	client    *rekor.Client                 // nil if no Rekor is asked
 }
 
 // collectedLog is a log with the subjects that its entries speak of.
@@ -197,7 +199,7 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if r.Policy == nil {
 		r.Policy = &policy.Policy{}
 	}
-	c := &collector{Request: &r, env: env, found: map[shardID]map[uint64]*found{}, summary: &Summary{Output: r.Output}, base: r.Trust}
+	c := &collector{Request: &r, env: env, found: map[shardID]map[uint64]*found{}, usedTiles: map[string]bool{}, summary: &Summary{Output: r.Output}, base: r.Trust}
 	if r.Anchor != nil {
 		if r.Trust, err = r.Anchor.Trusted(r.Trust, r.Created); err != nil {
 			return nil, err

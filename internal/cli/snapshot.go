@@ -200,6 +200,9 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	for _, u := range s.Unread {
 		p.say("%s: its tiles can't be read, so its entries are proven as they were published: %v", u.Log, u.Err)
 	}
+	for _, url := range s.UnusedTiles {
+		p.say("--rekor-tiles %s: no entry that is kept is of a log there", url)
+	}
 	if s.Unused > 0 {
 		p.say("%d Sigstore bundles speak of nothing here", s.Unused)
 	}
