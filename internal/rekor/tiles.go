@@ -2,7 +2,9 @@ package rekor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -131,18 +133,8 @@ func (r *Nodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 			continue
 		}
 		g.Go(func() error {
-			ways := []tlog.Tile{tile}
-			if full := tile; full.W < 1<<tileHeight {
-				full.W = 1 << tileHeight
-				ways = append(ways, full)
-			}
 			var err error
-			for _, t := range ways {
-				if data[i], err = r.tiles.get(ctx, "tile", tilePath(t), maxTile); err == nil {
-					break
-				}
-			}
-			if err != nil {
+			if data[i], err = r.tiles.tile(ctx, tile); err != nil {
 				return err
 			}
 			if want := tile.W * tlog.HashSize; len(data[i]) < want {
@@ -153,6 +145,22 @@ func (r *Nodes) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 		})
 	}
 	return data, g.Wait()
+}
+
+// tile gets a tile: the part of it, or the whole if there is no such part.
+func (t *Tiles) tile(ctx context.Context, tile tlog.Tile) ([]byte, error) {
+	data, err := t.get(ctx, "tile", tilePath(tile), maxTile)
+	if err == nil || tile.W == 1<<tileHeight {
+		return data, err
+	}
+	tile.W = 1 << tileHeight
+	data, errWhole := t.get(ctx, "tile", tilePath(tile), maxTile)
+	if errWhole != nil && errors.Is(err, fs.ErrNotExist) {
+		err = errWhole
+	} else if errWhole == nil {
+		err = nil
+	}
+	return data, err
 }
 
 // tilePath is that of C2SP tlog-tiles, which leaves out the height.
