@@ -116,8 +116,8 @@ func TestAttestByKeyV2(t *testing.T) {
 	const module = "github.com/hashicorp/go-version@v1.7.0"
 	s := newSite(t, module)
 	args := append([]string{"attest", "--key", "signer.key", "--all", "project"}, s.where("", 2)...)
-	s.says(s.run(0, args...).stdout, "1 modules attested: 2 new entries")
-	s.says(s.run(0, args...).stdout, "1 modules attested: 0 new entries", "2 were there")
+	s.says(s.run(0, args...).stdout, "1 module attested: 2 new entries")
+	s.says(s.run(0, args...).stdout, "1 module attested: 0 new entries", "2 were there")
 	s.says(s.run(0, append(args, "-o", "elsewhere", "--rekor-version", "2")...).stdout, "2 new entries")
 	other := s.run(2, append([]string{"attest", "--key", "other.key", "--all", "project"}, s.where("", 2)...)...)
 	s.says(other.stderr, "is not overwritten", s.fingerprint("signer"))

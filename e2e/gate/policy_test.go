@@ -28,7 +28,7 @@ func TestPolicy(t *testing.T) {
 		keyless.Request{Artifact: s.listing(module), Email: bob, V2: true},
 	)
 	said := s.snapshot(0, slices.Concat(trusting(), s.require("{signed-by: [alice, bob], threshold: all}"), []string{"--attestations", published})...)
-	s.says(said.stdout, "1 module, 1 proven; sealed", "rekor-v1", "1 entries", "rekor-v2", "2 entries")
+	s.says(said.stdout, "1 module, 1 proven; sealed", "rekor-v1", "1 entry", "rekor-v2", "2 entries")
 
 	hour := func(n int) string { return time.Now().Add(time.Duration(n) * time.Hour).UTC().Format(time.RFC3339) }
 	for _, c := range []struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/modseal/modseal/internal/attest"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
+	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/internal/sign"
 	"github.com/modseal/modseal/snapshot"
 )
@@ -118,7 +119,7 @@ func (c *attestCommand) attestAll(ctx context.Context, p *Process, ui *phases, a
 		return err
 	}
 	ui.phase(snapshot.Phase{Name: "attest modules", Done: fmt.Sprintf("%d modules", len(modules))})
-	fmt.Fprintf(p.Stdout, "%d modules attested: %d new entries in %s, %d were there; Sigstore bundles in %s\n", len(modules), logged.Load(), c.RekorURL, known.Load(), c.Output)
+	fmt.Fprintf(p.Stdout, "%s attested: %d new entries in %s, %d were there; Sigstore bundles in %s\n", report.Count(len(modules), "module"), logged.Load(), c.RekorURL, known.Load(), c.Output)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/policy"
+	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/merkle"
 )
 
@@ -137,7 +138,7 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 		fmt.Fprintf(w, "trust     a chain of %d files, %d of them roots\n", len(b.Trust), roots)
 	}
 	for _, l := range in.Logs {
-		fmt.Fprintf(w, "log       %s %s: %d entries, tree of %d, proof of %d hashes\n", l.Kind, l.Name, l.Entries, l.TreeSize, l.Nodes)
+		fmt.Fprintf(w, "log       %s %s: %s, tree of %d, proof of %d hashes\n", l.Kind, l.Name, report.Count(l.Entries, "entry"), l.TreeSize, l.Nodes)
 		for _, s := range l.Signers {
 			fmt.Fprintf(w, "          signed by %s\n", s)
 		}
@@ -147,14 +148,14 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	}
 	fmt.Fprintln(w)
 	for _, d := range m.Modules {
-		fmt.Fprintf(w, "%s@%s: %d entries", d.Path, d.Version, len(d.Entries))
+		fmt.Fprintf(w, "%s@%s: %s", d.Path, d.Version, report.Count(len(d.Entries), "entry"))
 		if d.LeftOut > 0 {
 			fmt.Fprintf(w, ", %d left out", d.LeftOut)
 		}
 		fmt.Fprintln(w)
 	}
 	for _, a := range m.Artifacts {
-		fmt.Fprintf(w, "artifact %q: %d entries\n", a.Name, len(a.Entries))
+		fmt.Fprintf(w, "artifact %q: %s\n", a.Name, report.Count(len(a.Entries), "entry"))
 	}
 }
 

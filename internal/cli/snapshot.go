@@ -204,7 +204,7 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 		p.say("--rekor-tiles %s: no entry that is kept is of a log there", url)
 	}
 	if s.Unused > 0 {
-		p.say("%d Sigstore bundles speak of nothing here", s.Unused)
+		p.say("of nothing here: %s", report.Count(s.Unused, "Sigstore bundle"))
 	}
 	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
 	for i := 0; i < len(s.Logs); {
@@ -212,7 +212,7 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 		for ; i < len(s.Logs) && s.Logs[i].Kind == l.Kind && s.Logs[i].Name == l.Name; i++ { // one log at several tree sizes
 			heads, n = heads+1, n+s.Entries[i]
 		}
-		fmt.Fprintf(p.Stdout, "  %-9s %s: %d entries", l.Kind, l.Name, n)
+		fmt.Fprintf(p.Stdout, "  %-9s %s: %s", l.Kind, l.Name, report.Count(n, "entry"))
 		if heads > 1 {
 			fmt.Fprintf(p.Stdout, ", by %d heads", heads)
 		}

@@ -115,12 +115,12 @@ func (t *text) logs(r *verify.Report) {
 			for _, l := range r.Logs[i : i+more] {
 				n += l.Entries
 			}
-			t.printf("log      %s   %s, by %d heads of trees of %d to %d, root of the last %.16s%s\n", l.Name, entries(n), more, l.Size, last.Size, last.Root, witnesses(last))
+			t.printf("log      %s   %s, by %d heads of trees of %d to %d, root of the last %.16s%s\n", l.Name, Count(n, "entry"), more, l.Size, last.Size, last.Root, witnesses(last))
 			i += more - 1
 			continue
 		}
 		if l.Proven {
-			t.printf("log      %s   %s, tree of %d, root %.16s%s\n", l.Name, entries(l.Entries), l.Size, l.Root, witnesses(l))
+			t.printf("log      %s   %s, tree of %d, root %.16s%s\n", l.Name, Count(l.Entries, "entry"), l.Size, l.Root, witnesses(l))
 			continue
 		}
 		problem, more := lines(l.Problem)
@@ -154,16 +154,13 @@ func witnesses(l verify.LogReport) string {
 	return ", witnessed by " + strings.Join(l.Witnesses, ", ")
 }
 
-func entries(n int) string {
-	if n == 1 {
-		return "1 entry"
-	}
-	return fmt.Sprintf("%d entries", n)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
+// Count is a number of things.
+func Count(n int, what string) string {
+	switch {
+	case n == 1:
 		return "1 " + what
+	case strings.HasSuffix(what, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(what, "y"))
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
@@ -314,7 +311,7 @@ func (t *text) verdict(r *verify.Report) {
 
 // Things counts modules and artifacts, of which there may be none.
 func Things(modules, artifacts int) string {
-	m, a := count(modules, "module"), count(artifacts, "artifact")
+	m, a := Count(modules, "module"), Count(artifacts, "artifact")
 	switch {
 	case artifacts == 0:
 		return m
