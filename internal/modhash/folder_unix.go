@@ -15,8 +15,8 @@ const openFlags = unix.O_NONBLOCK
 
 // A unixFolder is a folder by means of openat, which takes four system calls for a small file.
 type unixFolder struct {
-	fd  int
-	dir *os.File // fd's owner
+	fd int
+	lister
 }
 
 const folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
@@ -46,7 +46,7 @@ func openFolderAt(parent int, name string) (folder, error) {
 		}
 		return nil, err
 	}
-	return &unixFolder{fd: fd, dir: os.NewFile(uintptr(fd), name)}, nil
+	return &unixFolder{fd, newLister(fd, name)}, nil
 }
 
 func openAt(parent int, name string, flags int) (fd int, err error) {
@@ -56,10 +56,6 @@ func openAt(parent int, name string, flags int) (fd int, err error) {
 		}
 	}
 }
-
-func (f *unixFolder) list() ([]fs.DirEntry, error) { return f.dir.ReadDir(listSize) }
-
-func (f *unixFolder) Close() error { return f.dir.Close() }
 
 func (f *unixFolder) open(name string) (io.ReadCloser, int64, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
