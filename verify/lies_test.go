@@ -112,7 +112,7 @@ func reported(t testing.TB, w *world, r *verify.Report) map[string]string {
 // only if each module is.
 func consistent(t testing.TB, r *verify.Report) {
 	t.Helper()
-	counts, sum, ok := map[string]int{}, 0, len(r.Modules) > 0
+	counts, sum, ok := map[string]int{}, 0, len(r.Modules)+len(r.Binaries) > 0
 	for i, m := range r.Modules {
 		counts[m.Status.String()]++
 		ok = ok && m.OK
@@ -126,10 +126,18 @@ func consistent(t testing.TB, r *verify.Report) {
 			t.Errorf("%s is not sorted after %s", m.Path, r.Modules[i-1].Path)
 		}
 	}
+	all := len(r.Modules)
+	for _, b := range r.Binaries {
+		all, ok = all+len(b.Modules), ok && len(b.Modules) > 0
+		for _, m := range b.Modules {
+			counts[m.Status.String()]++
+			ok = ok && m.OK
+		}
+	}
 	for _, n := range r.Counts {
 		sum += n
 	}
-	if !maps.Equal(counts, r.Counts) || sum != len(r.Modules) {
+	if !maps.Equal(counts, r.Counts) || sum != all {
 		t.Errorf("counts are %v, the verdicts make %v", r.Counts, counts)
 	}
 	if r.OK != ok {

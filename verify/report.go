@@ -10,16 +10,17 @@ import (
 // Report says of every module of the dependency set what was found. It is the
 // same whatever format it is written in; docs/report.md describes its JSON.
 type Report struct {
-	OK        bool             `json:"ok"`    // every module and artifact is verified, exempt or an allowed local
+	OK        bool             `json:"ok"`    // every module, artifact and module of a binary is verified, exempt or an allowed local
 	Notes     []string         `json:"notes"` // what whoever relies on it must know besides
 	Bundle    BundleReport     `json:"bundle"`
 	Project   ProjectReport    `json:"project"`
 	Policy    PolicyReport     `json:"policy"`
 	Trust     *TrustReport     `json:"trust,omitempty"` // nil if no trust chain was walked
 	Logs      []LogReport      `json:"logs"`
-	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules and artifacts
+	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules, artifacts and modules of binaries
 	Modules   []ModuleReport   `json:"modules"`
 	Artifacts []ArtifactReport `json:"artifacts,omitempty"`
+	Binaries  []BinaryReport   `json:"binaries,omitempty"`
 }
 
 // BundleReport describes the bundle and who sealed it.
@@ -99,6 +100,28 @@ func (a *ArtifactReport) String() string {
 	return "sha512:" + a.SHA512
 }
 
+// BinaryReport says of a Go binary what it says of itself, and gives the verdict
+// on each module that it names.
+type BinaryReport struct {
+	Name    string         `json:"name"`
+	SHA256  string         `json:"sha256"`
+	Go      string         `json:"go"`             // version of the toolchain, which is not judged
+	Package string         `json:"package"`        // path of the main package
+	Main    string         `json:"main,omitempty"` // path@version of its module: the source, which is not judged unless it is among Modules
+	Modules []BinaryModule `json:"modules"`
+}
+
+// BinaryModule is the verdict on a module that a binary names.
+type BinaryModule struct {
+	Path     string `json:"path"`
+	Version  string `json:"version"`
+	Replaces string `json:"replaces,omitempty"` // path@version in whose place it was used
+	Dir      string `json:"dir,omitempty"`      // of a local module
+	H1       string `json:"h1,omitempty"`       // of the content, as the binary names it or the bundle proves it
+	H1From   string `json:"h1From,omitempty"`   // binary, or bundle if the binary names none
+	Verdict
+}
+
 // Verdict is what was found of a module or an artifact.
 type Verdict struct {
 	Status   Status           `json:"status"`
@@ -153,7 +176,7 @@ func (m *ModuleReport) setDifferences(changes []modhash.Change) {
 	}
 }
 
-// verdicts are those on all modules and artifacts.
+// verdicts are those on all modules, artifacts and modules of binaries.
 func (r *Report) verdicts() []*Verdict {
 	var out []*Verdict
 	for i := range r.Modules {
@@ -161,6 +184,11 @@ func (r *Report) verdicts() []*Verdict {
 	}
 	for i := range r.Artifacts {
 		out = append(out, &r.Artifacts[i].Verdict)
+	}
+	for i := range r.Binaries {
+		for j := range r.Binaries[i].Modules {
+			out = append(out, &r.Binaries[i].Modules[j].Verdict)
+		}
 	}
 	return out
 }

@@ -48,13 +48,14 @@ type (
 // Request says what to verify and by whose rules. Its zero value trusts nobody
 // and accepts nothing.
 type Request struct {
-	Dir      string // of the project: where the go command would be run; "" is none: artifacts alone
+	Dir      string // of the project: where the go command would be run; "" is none: artifacts and binaries alone
 	World    World  // for the go command's settings
 	Mod      string // overrides -mod of GOFLAGS: "mod" or "readonly"; "" does not
 	ModCache string // overrides GOMODCACHE
 	Zips     string // a directory of module zips, in place of a module cache
 
 	Artifacts []Artifact // what must be proven beside the modules
+	Binaries  []Binary   // whose modules must be proven
 
 	Bundle     io.ReaderAt // the *.modseal file
 	BundleSize int64       // bytes
@@ -103,12 +104,17 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(e.project.Modules) == 0 && (r.Dir != "" || len(r.Artifacts) == 0) {
+	if len(e.project.Modules) == 0 && (r.Dir != "" || len(r.Artifacts)+len(r.Binaries) == 0) {
 		return nil, ErrNothing
 	}
 	for _, a := range r.Artifacts {
 		if len(a.Digests) == 0 {
 			return nil, fmt.Errorf("artifact %q without a digest", a.Name)
+		}
+	}
+	for _, b := range r.Binaries {
+		if len(b.Modules) == 0 {
+			return nil, fmt.Errorf("binary %q: %w", b.Name, ErrNoModules)
 		}
 	}
 	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals})
@@ -147,6 +153,9 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	out.Trust = walked
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
+	}
+	if err := r.binaries(b, check, out); err != nil {
+		return nil, err
 	}
 	out.Notes = append(out.Notes, walked.backdated(out.verdicts())...)
 	out.finish()

@@ -91,7 +91,11 @@ func setup(e *testscript.Env) error {
 	if err := os.WriteFile(filepath.Join(work, "signing_config.json"), []byte(config), 0o600); err != nil {
 		return err
 	}
-	e.Vars = append(e.Vars,
+	stdlib := os.Getenv("GOCACHE") // for stories that build: not to compile the standard library anew
+	if dir, err := os.UserCacheDir(); stdlib == "" && err == nil {
+		stdlib = filepath.Join(dir, "go-build")
+	}
+	e.Vars = append(e.Vars, "WARM_GOCACHE="+stdlib,
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
 		"GOSUMDB="+w.sumdb.Key()+" "+serve(w.sumdb), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",

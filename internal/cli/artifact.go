@@ -42,12 +42,13 @@ func isDigest(name string) bool {
 	return strings.HasPrefix(name, "sha256:") || strings.HasPrefix(name, "sha384:") || strings.HasPrefix(name, "sha512:")
 }
 
-// project is the folder of the project: here, unless artifacts alone are meant.
-func (f *artifactFlags) project(p *Process, dir string) string {
+// project is the folder of the project: here, unless artifacts or others
+// alone are meant.
+func (f *artifactFlags) project(p *Process, dir string, others bool) string {
 	switch {
 	case dir != "":
 		return p.path(dir)
-	case len(f.Artifact) > 0:
+	case len(f.Artifact) > 0 || others:
 		return ""
 	}
 	return p.path(".")

@@ -78,7 +78,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		return nil, usagef("give either --seal-key K.key or --seal-keyless to seal the bundle, or --no-seal")
 	}
 	r := &snapshot.Request{
-		Dir: c.project(p, c.Dir), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
+		Dir: c.project(p, c.Dir, false), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
 		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}

@@ -18,13 +18,14 @@ import (
 
 type verifyCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
-	Dir    string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
+	Dir    string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact or --binary none)."`
 
 	sealerFlags
 	InsecureIgnoreSeal bool `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
 	policyFlags
 	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
 	artifactFlags
+	binaryFlags
 	trustFlags
 	chainFlags
 	At    string `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
@@ -70,7 +71,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	}
 	for _, name := range c.Explain {
 		if !explained(r, name) {
-			p.say("--explain %s: the project has no such module, and no such artifact was named", name)
+			p.say("--explain %s: there is no such module, and no such artifact was named", name)
 		}
 	}
 	if !r.OK {
@@ -83,7 +84,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 // flag that would help can be named.
 func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	r := &verify.Request{
-		Dir: c.project(p, c.Dir), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
+		Dir: c.project(p, c.Dir, len(c.Binary) > 0), World: p.world(), Mod: c.Mod, HashZips: c.HashZips, InsecureIgnoreSeals: c.InsecureIgnoreSeal,
 	}
 	if c.ModCache != "" {
 		r.ModCache = p.path(c.ModCache)
@@ -100,6 +101,9 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 		return nil, err
 	}
 	if r.Artifacts, err = c.artifacts(p); err != nil {
+		return nil, err
+	}
+	if r.Binaries, err = c.binaries(p); err != nil {
 		return nil, err
 	}
 	r.Explain = func(name string) bool { return slices.Contains(c.Explain, name) }
@@ -160,7 +164,10 @@ func (c *verifyCommand) sealVerifier(r *verify.Request, rule policy.SealRule) (b
 // explained tells whether a report has what --explain asks about.
 func explained(r *verify.Report, name string) bool {
 	return slices.ContainsFunc(r.Modules, func(m verify.ModuleReport) bool { return name == m.Path || name == m.Path+"@"+m.Version }) ||
-		slices.ContainsFunc(r.Artifacts, func(a verify.ArtifactReport) bool { return name == a.String() })
+		slices.ContainsFunc(r.Artifacts, func(a verify.ArtifactReport) bool { return name == a.String() }) ||
+		slices.ContainsFunc(r.Binaries, func(b verify.BinaryReport) bool {
+			return slices.ContainsFunc(b.Modules, func(m verify.BinaryModule) bool { return name == m.Path || name == m.Path+"@"+m.Version })
+		})
 }
 
 // write writes the report to standard output, or to a file that is there whole

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -102,6 +101,13 @@ func (t *text) head(r *verify.Report) {
 		t.printf("signer   %s\n", s)
 	}
 	t.trust(r.Trust)
+	for _, b := range r.Binaries {
+		t.printf("binary   %s   %s", b.Name, b.Package)
+		if b.Main != "" {
+			t.printf(" of %s", b.Main)
+		}
+		t.printf(", %s, %s\n", b.Go, Count(len(b.Modules), "module"))
+	}
 	for _, n := range r.Notes {
 		t.printf("%s     %s\n", t.paint(yellow, "note"), n)
 	}
@@ -174,104 +180,6 @@ func (t *text) counts(r *verify.Report) {
 	t.printf("\n")
 }
 
-// modules lists those with one verdict, and then what to do about them, each
-// advice once.
-func (t *text) modules(r *verify.Report, s verify.Status) {
-	var hints []string
-	listed := false
-	for i := range r.Modules {
-		m := &r.Modules[i]
-		if m.Status != s || s == verify.Verified && !t.o.All && m.Explain == nil {
-			continue
-		}
-		listed = true
-		t.module(m)
-		if m.Hint != "" && !slices.Contains(hints, m.Hint) {
-			hints = append(hints, m.Hint)
-		}
-	}
-	for i := range r.Artifacts {
-		a := &r.Artifacts[i]
-		if a.Status != s || s == verify.Verified && !t.o.All && a.Explain == nil {
-			continue
-		}
-		listed = true
-		t.artifact(a)
-		if a.Hint != "" && !slices.Contains(hints, a.Hint) {
-			hints = append(hints, a.Hint)
-		}
-	}
-	for _, h := range hints {
-		t.printf("hint: %s\n", h)
-	}
-	if listed {
-		t.printf("\n")
-	}
-}
-
-func (t *text) module(m *verify.ModuleReport) {
-	name := m.Path
-	if m.Version != "" {
-		name += "@" + m.Version
-	}
-	if m.GoModOnly {
-		name += " (go.mod alone)"
-	}
-	t.printf("%s %s", t.status(m.Status, 11), name)
-	if m.Replaces != "" {
-		t.printf(" => replaces %s", m.Replaces)
-	}
-	if m.Dir != "" {
-		t.printf(" => %s", m.Dir)
-	}
-	t.reason(&m.Verdict)
-	for _, d := range m.Differences {
-		t.printf("    %-8s %s\n", d.Kind, strconv.Quote(d.File))
-	}
-	if m.MoreDiffs > 0 {
-		t.printf("    and %d more files\n", m.MoreDiffs)
-	}
-	t.because(&m.Verdict)
-}
-
-func (t *text) artifact(a *verify.ArtifactReport) {
-	t.printf("%s artifact %s", t.status(a.Status, 11), a.String())
-	t.reason(&a.Verdict)
-	t.because(&a.Verdict)
-}
-
-// reason ends the line of a verdict.
-func (t *text) reason(v *verify.Verdict) {
-	reason, more := lines(v.Reason)
-	if reason != "" {
-		t.printf(": %s", reason)
-	}
-	t.printf("\n")
-	t.indented(more)
-}
-
-// because shows the evidence, and how the policy decided, if they were asked for.
-func (t *text) because(v *verify.Verdict) {
-	t.indented(v.Explain)
-	if !t.o.All {
-		return
-	}
-	for _, e := range v.Evidence {
-		t.printf("    %-8s %s   %s, entry %d", e.Of, shorten(e.Digest), e.Log, e.Index)
-		if e.Signer != "" {
-			t.printf(", by %s", shorten(e.Signer))
-		}
-		if !e.Time.IsZero() {
-			t.printf(", %s", e.Time.Format(time.RFC3339))
-		}
-		if !e.Accepted {
-			why, _ := lines(e.Why)
-			t.printf(" (does not count: %s)", shorten(why))
-		}
-		t.printf("\n")
-	}
-}
-
 func (t *text) verdict(r *verify.Report) {
 	passed, verified := 0, 0
 	count := func(v *verify.Verdict) {
@@ -288,13 +196,20 @@ func (t *text) verdict(r *verify.Report) {
 	for i := range r.Artifacts {
 		count(&r.Artifacts[i].Verdict)
 	}
-	what, are := Things(len(r.Modules), len(r.Artifacts)), "are"
-	all := len(r.Modules) + len(r.Artifacts)
+	modules := len(r.Modules)
+	for _, b := range r.Binaries {
+		modules += len(b.Modules)
+		for i := range b.Modules {
+			count(&b.Modules[i].Verdict)
+		}
+	}
+	what, are := Things(modules, len(r.Artifacts)), "are"
+	all := modules + len(r.Artifacts)
 	if all == 1 {
 		are = "is"
 	}
 	of := what
-	if len(r.Modules) > 0 && len(r.Artifacts) > 0 {
+	if modules > 0 && len(r.Artifacts) > 0 {
 		of = fmt.Sprintf("%d modules and artifacts", all)
 	}
 	switch {
