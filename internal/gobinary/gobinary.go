@@ -72,6 +72,9 @@ func Read(name string, r io.ReaderAt, size int64) (*Binary, error) {
 	if size > MaxSize {
 		return nil, &limit.Error{What: "the file", Max: MaxSize, Unit: "bytes"}
 	}
+	if isUniversal(r) {
+		return nil, errors.New("a universal binary, of which the build info of one architecture alone would be read: take it apart (lipo -thin ARCH) and name each")
+	}
 	info, err := readInfo(&budget{r: r, left: MaxRead})
 	if err != nil {
 		return nil, err
@@ -92,6 +95,15 @@ func Read(name string, r io.ReaderAt, size int64) (*Binary, error) {
 	}
 	b.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return b, nil
+}
+
+// isUniversal tells a Mach-O file of several architectures by its first bytes.
+func isUniversal(r io.ReaderAt) bool {
+	var magic [4]byte
+	if _, err := r.ReadAt(magic[:], 0); err != nil {
+		return false
+	}
+	return string(magic[:]) == "\xca\xfe\xba\xbe" || string(magic[:]) == "\xca\xfe\xba\xbf"
 }
 
 // readInfo keeps a damaged file from ending the process: the packages below

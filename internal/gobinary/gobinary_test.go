@@ -64,6 +64,15 @@ func macho(data []byte) []byte {
 	return append(append(b, make([]byte, 128-len(b))...), data...)
 }
 
+// universal is a file of one architecture in the frame of several.
+func universal(file []byte) []byte {
+	var b []byte
+	for _, v := range []uint32{0xcafebabe, 1, 0x01000007, 3, 4096, uint32(len(file)), 12} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	return append(append(b, make([]byte, 4096-len(b))...), file...)
+}
+
 func read(file []byte) (*gobinary.Binary, error) {
 	return gobinary.Read("app", bytes.NewReader(file), int64(len(file)))
 }
@@ -115,6 +124,7 @@ func TestRefused(t *testing.T) {
 		{"text", []byte("#!/bin/sh\necho hello\n"), "not a Go binary"},
 		{"cut", elf(blob("path\tp\n"))[:130], "not a Go binary"},
 		{"no build info", elf(make([]byte, 100)), "not a Go binary"},
+		{"universal", universal(macho(blob("path\tp\ndep\texample.com/m\tv1.0.0\t" + h1 + "\n"))), "a universal binary"},
 		{"no modules", elf(blob("path\tp\nmod\texample.com/app\tv1.0.0\t\n")), "nothing to prove"},
 		{"no such version", dep("example.com/m\tv1\t" + h1), "is not a module version"},
 		{"no such path", dep("m\x1b[2J\tv1.0.0\t" + h1), `"m\x1b[2J@v1.0.0" is not a module version`},
@@ -167,7 +177,12 @@ func TestLimits(t *testing.T) {
 // panics is a file whose reading panics, as the packages below debug/ may.
 type panics struct{}
 
-func (panics) ReadAt([]byte, int64) (int, error) { panic("index out of range") }
+func (panics) ReadAt(p []byte, _ int64) (int, error) {
+	if len(p) == 4 {
+		return copy(p, "\x7fELF"), nil
+	}
+	panic("index out of range")
+}
 
 // Property: a panic in reading a damaged file is an error.
 func TestPanic(t *testing.T) {

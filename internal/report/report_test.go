@@ -47,9 +47,19 @@ func sample() *verify.Report {
 			{Path: "example.com/notondisk", Version: "v1.0.0", Verdict: verify.Verdict{Status: verify.NotOnDisk, Reason: "its zip is not in the module cache /cache", Hint: "fetch it again"}},
 			{Path: "example.com/unchecked", Version: "v1.0.0"},
 		},
+		Binaries: []verify.BinaryReport{{
+			Name: "app", SHA256: strings.Repeat("23", 32), Go: "go1.26", Package: "example.com/main/cmd/app", Main: "example.com/main@(devel)",
+			Modules: []verify.BinaryModule{
+				{Path: "example.com/fork", Version: "v1.0.0", Replaces: "example.com/good@v1.0.0", H1: "h1:AAAA=", H1From: "bundle", Verdict: verify.Verdict{Status: verify.Verified, OK: true, Evidence: []verify.EvidenceReport{record}}},
+				{Path: "example.com/local", Replaces: "example.com/local@v1.0.0", Dir: "../local", Verdict: verify.Verdict{Status: verify.Local, Reason: "taken from a directory outside of the source tree", Hint: "move it into the source tree"}},
+			},
+		}},
 		Counts: map[string]int{},
 	}
 	for _, m := range r.Modules {
+		r.Counts[m.Status.String()]++
+	}
+	for _, m := range r.Binaries[0].Modules {
 		r.Counts[m.Status.String()]++
 	}
 	return r
@@ -101,7 +111,7 @@ func TestGolden(t *testing.T) {
 	short := sample()
 	short.OK, short.Notes = true, nil
 	short.Bundle.File, short.Bundle.SealedBy, short.Project.Zips = "", nil, "/zips"
-	short.Modules, short.Logs, short.Policy.Signers = short.Modules[1:3], nil, nil
+	short.Modules, short.Binaries, short.Logs, short.Policy.Signers = short.Modules[1:3], nil, nil, nil
 	short.Counts = map[string]int{"verified": 2}
 	golden(t, "pass.txt", textOf(t, short, TextOptions{}))
 }
@@ -208,7 +218,7 @@ func poison(v reflect.Value) {
 func TestHostileText(t *testing.T) {
 	r := sample()
 	poison(reflect.ValueOf(r))
-	if r.Modules[0].Path != hostile || r.Modules[5].Differences[0].File != hostile || r.Logs[0].Problem != hostile {
+	if r.Modules[0].Path != hostile || r.Modules[5].Differences[0].File != hostile || r.Logs[0].Problem != hostile || r.Binaries[0].Modules[1].Dir != hostile {
 		t.Fatal("the report is not poisoned")
 	}
 	for name, out := range map[string]string{
