@@ -8,7 +8,8 @@
 //	    ├── logs/N/multiproof        merkle.Multiproof of all entries, binary
 //	    ├── logs/N/entries.jsonl     the entries, one JSON object a line
 //	    ├── trust/…                  TUF metadata chain and trusted_root.json, perhaps
-//	    └── listings/HEX             Hash1 pre-image whose SHA-256 is HEX
+//	    ├── listings/HEX             Hash1 pre-image whose SHA-256 is HEX
+//	    └── cache/download/…         the modules' files as a file:// GOPROXY has them, perhaps
 //
 // docs/format.md is the specification. The package authenticates first and
 // parses later: Open hands no byte of the payload to the decompressor before a

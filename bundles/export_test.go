@@ -19,7 +19,7 @@ func withLimit(name string, n int64) limits {
 	sizes := map[string]*int64{
 		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
 		"multiproof": &lim.multiproof, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
-		"trustFile": &lim.trustFile, "trustBytes": &lim.trustBytes,
+		"trustFile": &lim.trustFile, "trustBytes": &lim.trustBytes, "info": &lim.info, "goMod": &lim.goMod, "zip": &lim.zip, "carried": &lim.carried,
 	}
 	switch {
 	case ints[name] != nil:

@@ -24,6 +24,10 @@ const (
 	MaxLogBytes   = 1 << 30   // bytes of all files of all logs together
 	MaxListing    = 64 << 20  // bytes of one listing
 	MaxListings   = 32 << 30  // bytes of all listings together
+	MaxInfo       = 4 << 10   // bytes of a module's metadata (.info)
+	MaxGoMod      = 16 << 20  // bytes of a module's go.mod (.mod), as the go command has it
+	MaxZip        = 500 << 20 // bytes of a module's zip, as the go command has it
+	MaxCarried    = 8 << 30   // bytes of all module files together
 
 	maxWindow = 8 << 20 // bytes of history that a zstd frame may ask for
 )
@@ -33,7 +37,7 @@ const (
 type limits struct {
 	seals, logs, modules, artifacts, leaves, trustFiles int
 
-	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings, trustFile, trustBytes int64
+	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
@@ -41,7 +45,7 @@ func formatLimits() limits {
 		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves, trustFiles: MaxTrustFiles,
 		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
-		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes,
+		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,
 	}
 }
 

@@ -28,7 +28,7 @@ type Manifest struct {
 	Modules   []Module   `json:"modules"`   // sorted by path, then version; each once
 	Artifacts []Artifact `json:"artifacts"` // sorted by name, then digests; each once
 	Listings  bool       `json:"listings"`  // whether every module's listing is in listings/
-	Files     []File     `json:"files"`     // every file but the manifest and the listings, sorted by name
+	Files     []File     `json:"files"`     // every file but the manifest, the listings and the module files, sorted by name
 }
 
 // Project is what the snapshot was taken of.
@@ -65,6 +65,8 @@ type Module struct {
 	Listing string `json:"listing,omitempty"` // h1 in hex; with listings: the name of the file in listings/
 	Entries []Ref  `json:"entries,omitempty"` // the entries that speak of it, sorted
 	LeftOut int    `json:"leftOut,omitempty"` // entries that the snapshot saw and did not keep
+
+	Carried *Carried `json:"carried,omitempty"` // its files, if the bundle has them: of every module or of none
 }
 
 // Ref names an entry: the log by its place in Manifest.Logs, the entry by its
@@ -182,7 +184,7 @@ func (m *Manifest) check(lim limits) error {
 	case !strictlySorted(m.Files, compareFiles):
 		return bad("files are not sorted, or one is there twice")
 	}
-	return nil
+	return m.checkCarried(lim)
 }
 
 func (l *LogInfo) check() error {

@@ -73,20 +73,47 @@ func (b *Bundle) decode() error {
 	if b.Trust, err = p.trust(ofTrust); err != nil {
 		return err
 	}
-	return p.listings(m, func(string, []byte) error { return nil })
+	if err := p.listings(m, func(string, []byte) error { return nil }); err != nil {
+		return err
+	}
+	if err := p.carried(m, func(CarriedFile, io.Reader) error { return nil }); err != nil {
+		return err
+	}
+	return p.end()
+}
+
+// end demands that nothing is left.
+func (p *payloadReader) end() error {
+	name, _, err := p.next()
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: unexpected file %.100q", ErrDamaged, name)
+	}
+	return err
+}
+
+// open goes to the next file of the archive, which must have this name.
+func (p *payloadReader) open(name string) (size int64, err error) {
+	got, size, err := p.next()
+	if err == io.EOF {
+		return 0, fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if got != name {
+		return 0, fmt.Errorf("%w: unexpected file %.100q (want %s)", ErrDamaged, got, name)
+	}
+	return size, nil
 }
 
 // file reads the next file of the archive, which must have this name.
 func (p *payloadReader) file(name string, max int64) ([]byte, error) {
-	got, size, err := p.next()
-	if err == io.EOF {
-		return nil, fmt.Errorf("%w: %s is missing", ErrDamaged, name)
-	}
+	size, err := p.open(name)
 	if err != nil {
 		return nil, err
-	}
-	if got != name {
-		return nil, fmt.Errorf("%w: unexpected file %.100q (want %s)", ErrDamaged, got, name)
 	}
 	if err := over(name, size, max, "bytes"); err != nil {
 		return nil, err
@@ -181,8 +208,7 @@ func (p *payloadReader) listedFile(f File, max int64) ([]byte, error) {
 	return data, nil
 }
 
-// listings reads the rest of the archive: all listings that the manifest names,
-// in order, and the end.
+// listings reads all listings that the manifest names, in order.
 func (p *payloadReader) listings(m *Manifest, yield func(digest string, listing []byte) error) error {
 	left := p.lim.listings
 	for _, digest := range m.listingDigests() {
@@ -198,12 +224,5 @@ func (p *payloadReader) listings(m *Manifest, yield func(digest string, listing 
 			return err
 		}
 	}
-	name, _, err := p.next()
-	if err == io.EOF {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("%w: unexpected file %.100q", ErrDamaged, name)
-	}
-	return err
+	return nil
 }

@@ -22,6 +22,9 @@ type Payload struct {
 	// Listing gives the listing whose SHA-256 is digest, in hex. When it is nil
 	// the bundle goes without listings.
 	Listing func(digest string) ([]byte, error)
+
+	// Carry opens a module file that the manifest says is carried.
+	Carry func(f CarriedFile) (io.ReadCloser, error)
 }
 
 // WritePayload writes payload.tar.zst. Equal payloads give equal bytes. What
@@ -55,6 +58,11 @@ func (p *Payload) write(w io.Writer, lim limits) error {
 	}
 	if err := p.writeListings(t, lim); err != nil {
 		return err
+	}
+	if p.Manifest.CarriesModules() {
+		if err := errors.Join(endBlock(), p.writeCarried(t)); err != nil {
+			return err
+		}
 	}
 	if err := t.Close(); err != nil {
 		return err

@@ -67,7 +67,7 @@ func (c *collector) payload() *bundles.Payload {
 			a.LeftOut, entries[i] = m.leftOut, &a.Entries
 			continue
 		}
-		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut}
+		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut, Carried: m.carried}
 		if m.zip != nil {
 			d.Zip = m.zip.String()
 		}
@@ -97,6 +97,9 @@ func (c *collector) payload() *bundles.Payload {
 	p.Manifest.Sort()
 	if c.Listings && c.listings != nil {
 		p.Listing = c.listings.get
+	}
+	if c.carried != nil {
+		p.Carry = c.carried.open
 	}
 	return p
 }

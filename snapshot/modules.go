@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/module"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
@@ -23,6 +24,7 @@ type collected struct {
 	artifact *verify.Artifact // else it is a module
 	zip      *modhash.Digest  // nil when there is no zip
 	h1       *modhash.H1      // nil for a module of which only go.mod is read
+	carried  *bundles.Carried // nil if it is not
 	leftOut  int
 }
 

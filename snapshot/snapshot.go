@@ -62,6 +62,7 @@ type Request struct {
 	// search for it failed. What contradicts evidence is never sealed.
 	AllowMissing bool
 	Listings     bool      // carry the listings of the modules
+	WithModules  bool      // carry the modules too: zips, go.mod files and metadata
 	Created      time.Time // to state in the bundle
 	Now          time.Time // the moment of judging, for the self-check
 	CacheDir     string    // for what was fetched; "" is none
@@ -95,6 +96,7 @@ type Summary struct {
 	LeftOut     []LeftOut
 	Unread      []Unread
 	UnusedTiles []string // of RekorTiles, that are of no log of which entries are kept, or can't be read
+	Carried     int64    // bytes of module files, as they are without compression
 	Unused      int      // Sigstore bundles that speak of nothing here
 	Private     int      // modules about which no public service was asked
 	Failed      []ModuleError
@@ -165,6 +167,7 @@ type collector struct {
 	base     *trust.Material // without what the chain adds
 
 	listings  *listings
+	carried   *carried                      // nil if no modules are carried
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
 	client    *rekor.Client                 // nil if no Rekor is asked
@@ -205,7 +208,7 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 			return nil, err
 		}
 	}
-	for _, step := range []func(context.Context) error{c.load, c.hash, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
+	for _, step := range []func(context.Context) error{c.load, c.hash, c.carry, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -93,6 +93,8 @@ type Progress struct {
 // ErrNothing says that there is nothing to verify, which is not a pass.
 var ErrNothing = errors.New("the project needs no modules: there is nothing to verify")
 
+var errNoTrust = errors.New("no trust material")
+
 // Check verifies. An error means that there is no report: nothing could be
 // checked, or the bundle can't be trusted (then it matches bundles.ErrUnsealed,
 // ErrDamaged, ErrVersion or ErrTrust). Whether modules passed is for Report.OK to say.
@@ -121,6 +123,11 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.judge(ctx, e, b)
+}
+
+// judge runs the steps that come after the bundle was opened.
+func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Report, error) {
 	trusted, walked, err := r.trusted(b)
 	if err != nil {
 		return nil, err
@@ -188,7 +195,7 @@ type enclave struct {
 
 func readEnclave(r Request) (*enclave, error) {
 	if r.Trust == nil {
-		return nil, errors.New("no trust material")
+		return nil, errNoTrust
 	}
 	env, err := gomod.ReadEnv(r.World)
 	if err != nil {

@@ -21,7 +21,7 @@ var arrows = map[string]string{
 	"bundles":           "merkle internal/limit",
 	"internal/attest":   "internal/atomicfile internal/evidence internal/keys internal/limit internal/modhash internal/sign",
 	"internal/evidence": "bundles merkle internal/keys internal/modhash",
-	"internal/export":   "bundles merkle internal/evidence",
+	"internal/export":   "bundles merkle internal/evidence internal/gomod",
 	"internal/gobinary": "internal/limit internal/modhash",
 	"internal/policy":   "internal/keys",
 	"internal/rekor":    "merkle internal/fetch",

@@ -1,12 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
-	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/export"
 )
 
@@ -28,7 +27,7 @@ Nothing is verified here but the seal. Exit codes: 0 written; 2 it could not be 
 }
 
 // Run is modseal export.
-func (c *exportCommand) Run(p *Process) error {
+func (c *exportCommand) Run(ctx context.Context, p *Process) error {
 	if !c.given() && !c.InsecureIgnoreSeal {
 		return usagef(whoseSeal)
 	}
@@ -45,7 +44,11 @@ func (c *exportCommand) Run(p *Process) error {
 		return err
 	}
 	defer closeFile()
-	n, err := exportSigstore(b, dir)
+	n := 0
+	err = writeWhole(ctx, dir, func(_ string, root *os.Root) (err error) {
+		n, err = export.Sigstore(b, root)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -66,29 +69,4 @@ func checkNewDir(dir string) error {
 		return usagef("%s is not empty", dir)
 	}
 	return nil
-}
-
-// exportSigstore writes into a folder beside its place and then renames it: the
-// folder is there whole or not at all.
-func exportSigstore(b *bundles.Bundle, dir string) (n int, err error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return 0, err
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".*")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(fresh)
-	root, err := os.OpenRoot(fresh)
-	if err != nil {
-		return 0, err
-	}
-	defer root.Close()
-	if n, err = export.Sigstore(b, root); err != nil {
-		return 0, err
-	}
-	if err := os.Chmod(fresh, 0o755); err != nil {
-		return 0, err
-	}
-	return n, os.Rename(fresh, dir) // onto an empty folder too
 }

@@ -125,6 +125,15 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	m := in.Manifest
 	fmt.Fprintf(w, "made      %s of %q\n", m.Created, m.Project.Module)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
+	if m.CarriesModules() {
+		files, size := 0, int64(0)
+		for f, err := range m.CarriedFiles() {
+			if err == nil {
+				files, size = files+1, size+f.Size
+			}
+		}
+		fmt.Fprintf(w, "carries   the modules: %d files, %d bytes\n", files, size)
+	}
 	if len(m.Artifacts) > 0 {
 		fmt.Fprintf(w, "artifacts %d\n", len(m.Artifacts))
 	}

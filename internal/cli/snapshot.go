@@ -36,8 +36,9 @@ type snapshotCommand struct {
 	trustFlags
 	chainFlags
 	projectFlags
-	NoDownload bool `help:"Take modules as they are in the module cache; do not run go mod download."`
-	NoListings bool `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
+	NoDownload  bool `help:"Take modules as they are in the module cache; do not run go mod download."`
+	WithModules bool `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
+	NoListings  bool `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
 
 	Cache string `env:"MODSEAL_CACHE" placeholder:"DIR|off" help:"Where to keep what was fetched (default: modseal in the user's cache folder)."`
 	Quiet bool   `short:"q" help:"No progress."`
@@ -79,7 +80,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	}
 	r := &snapshot.Request{
 		Dir: c.project(p, c.Dir, false), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
-		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings,
+		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}
 	if c.ModCache != "" {
@@ -207,6 +208,9 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 		p.say("of nothing here: %s", report.Count(s.Unused, "Sigstore bundle"))
 	}
 	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
+	if s.Carried > 0 {
+		fmt.Fprintf(p.Stdout, "  carries   the modules: %d bytes\n", s.Carried)
+	}
 	for i := 0; i < len(s.Logs); {
 		l, heads, n := s.Logs[i], 0, 0
 		for ; i < len(s.Logs) && s.Logs[i].Kind == l.Kind && s.Logs[i].Name == l.Name; i++ { // one log at several tree sizes

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/export"
+	"github.com/modseal/modseal/internal/report"
+	"github.com/modseal/modseal/verify"
+)
+
+type unpackCommand struct {
+	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file, made with modseal snapshot --with-modules."`
+	Dir    string `arg:"" placeholder:"DIR" help:"The folder to write, which must be new or empty."`
+
+	sealerFlags
+	InsecureIgnoreSeal bool `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
+	policyFlags
+	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version). Repeatable."`
+	trustFlags
+	chainFlags
+	At    string `placeholder:"TIME" help:"Judge as of this moment, as modseal verify does."`
+	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
+
+	Format string `enum:"text,json" default:"text" help:"Format of the report: text or json."`
+	Output string `short:"o" placeholder:"FILE" help:"Write the report to a file."`
+	All    bool   `short:"a" help:"List verified modules too, with their evidence."`
+	Quiet  bool   `short:"q" help:"No progress."`
+}
+
+// Help is shown below the flags.
+func (c *unpackCommand) Help() string {
+	return `Every module that the bundle carries is verified first, by the same rules as modseal verify --zips. DIR is there when all of them are proven, and only then.
+
+Exit codes: 0 every module is proven, and DIR is written; 1 at least one is not; 2 it could not be done; 3 the bundle can't be trusted. Nothing is written to DIR but for 0.
+
+Example: modseal unpack --seal-key seal.pub deps.modseal proxy && GOPROXY=file://$PWD/proxy GOSUMDB=off go build ./...
+
+GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project.`
+}
+
+// asVerify is the gate with the same rules and no project.
+func (c *unpackCommand) asVerify() *verifyCommand {
+	return &verifyCommand{
+		Bundle: c.Bundle, sealerFlags: c.sealerFlags, InsecureIgnoreSeal: c.InsecureIgnoreSeal, policyFlags: c.policyFlags, Explain: c.Explain,
+		trustFlags: c.trustFlags, chainFlags: c.chainFlags, At: c.At, SumDB: c.SumDB, Format: c.Format, Output: c.Output, All: c.All, Quiet: c.Quiet,
+	}
+}
+
+// Run is modseal unpack.
+func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
+	dir := p.path(c.Dir)
+	if err := checkNewDir(dir); err != nil {
+		return err
+	}
+	gate := c.asVerify()
+	request, err := gate.request(p)
+	if err != nil {
+		return err
+	}
+	f, size, err := p.openBundle(c.Bundle)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: request.Seals, InsecureIgnoreSeals: request.InsecureIgnoreSeals})
+	if err != nil {
+		return err
+	}
+	if !b.Manifest.CarriesModules() {
+		return &hintedError{verify.ErrNotCarried, "make one that does with modseal snapshot --with-modules"}
+	}
+	request.BundleName = filepath.Base(c.Bundle)
+	progress := newVerifyProgress(p, c.Quiet)
+	request.Progress = progress.update
+	var written export.Written
+	err = writeWhole(ctx, dir, func(fresh string, root *os.Root) error {
+		if written, err = export.Modules(ctx, b, root); err != nil {
+			return fmt.Errorf("unpack: %w", err)
+		}
+		r, err := verify.CheckCarried(ctx, *request, b, fresh)
+		progress.done()
+		if err != nil {
+			return err
+		}
+		return gate.judged(p, r)
+	})
+	if err != nil {
+		return err
+	}
+	if c.Format == "text" && c.Output == "" {
+		fmt.Fprintf(p.Stdout, "%s: %s, %d bytes, for GOPROXY=file://%s\n", c.Dir, report.Things(written.Modules, 0), written.Bytes, filepath.ToSlash(dir))
+	}
+	return nil
+}
+
+// judged writes the report, and is errUnproven if it is not a pass.
+func (c *verifyCommand) judged(p *Process, r *verify.Report) error {
+	if err := c.write(p, r); err != nil {
+		return err
+	}
+	for _, name := range c.Explain {
+		if !explained(r, name) {
+			p.say("--explain %s: the bundle carries no such module", name)
+		}
+	}
+	if !r.OK {
+		return errUnproven
+	}
+	return nil
+}
+
+// writeWhole lets write fill a folder beside dir and then renames it: dir, which
+// must be new or empty, is there whole or not at all. Nobody else can look into
+// the folder before that.
+func writeWhole(ctx context.Context, dir string, write func(fresh string, root *os.Root) error) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	root, err := os.OpenRoot(fresh)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := write(fresh, root); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.Chmod(fresh, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(fresh, dir) // onto an empty folder too
+}

@@ -1,0 +1,131 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/limit"
+)
+
+// carry finds out what of the modules is carried: metadata, go.mod and, unless
+// only go.mod is read of a module, its zip. Zips stay where they are until the
+// payload is written; by then they must be those that were hashed.
+func (c *collector) carry(ctx context.Context) error {
+	if !c.WithModules || c.project == nil {
+		return nil
+	}
+	cache, err := c.env.Cache()
+	if err != nil {
+		return err
+	}
+	c.carried = &carried{cache: cache, small: map[string][]byte{}, zips: map[module.Version]string{}}
+	modules := c.modules()
+	for i := range modules {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if modules[i].carried, err = c.carried.add(&modules[i]); err != nil {
+			return ModuleError{Module: modules[i].v, Err: err}
+		}
+		c.summary.Carried += modules[i].carried.Info.Size + modules[i].carried.Mod.Size + modules[i].carried.Zip
+	}
+	return nil
+}
+
+// carried opens the files that are carried.
+type carried struct {
+	cache *gomod.Cache
+	small map[string][]byte         // .info and .mod files, by digest in hex
+	zips  map[module.Version]string // names
+}
+
+func (c *carried) add(m *collected) (*bundles.Carried, error) {
+	out := &bundles.Carried{}
+	data, err := c.read(m.v, gomod.Cache.Mod, bundles.MaxGoMod)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("its go.mod is not in the module cache %s, so it can't be carried: run go mod download", c.cache.Root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Mod = c.keep(data)
+	data, err = c.read(m.v, gomod.Cache.Info, maxInfo)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, limit.ErrExceeded) {
+		return nil, err
+	}
+	if data, err = bundles.EncodeInfo(m.Version, commitTime(data)); err != nil {
+		return nil, err
+	}
+	out.Info = c.keep(data)
+	if m.GoModOnly {
+		return out, nil
+	}
+	if m.zip == nil {
+		return nil, fmt.Errorf("its zip is not in the module cache %s, so it can't be carried: run go mod download", c.cache.Root)
+	}
+	name, err := c.cache.Zip(m.v)
+	if err != nil {
+		return nil, err
+	}
+	info, err := gomod.RegularFile(name)
+	if err != nil {
+		return nil, err
+	}
+	c.zips[m.v], out.Zip = name, info.Size()
+	return out, nil
+}
+
+const maxInfo = 1 << 20 // bytes of metadata that are read for the time in them
+
+// commitTime is the time in a module's metadata; the rest of it may be anything.
+func commitTime(data []byte) time.Time {
+	var info struct{ Time time.Time }
+	if json.Unmarshal(data, &info) != nil {
+		return time.Time{}
+	}
+	return info.Time
+}
+
+func (c *carried) read(v module.Version, of func(gomod.Cache, module.Version) (string, error), max int64) ([]byte, error) {
+	name, err := of(*c.cache, v)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := gomod.RegularFile(name); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return limit.ReadAll(f, name, max)
+}
+
+func (c *carried) keep(data []byte) bundles.Content {
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	c.small[digest] = data
+	return bundles.Content{Size: int64(len(data)), SHA256: digest}
+}
+
+// open opens a file for the payload, which compares its digest.
+func (c *carried) open(f bundles.CarriedFile) (io.ReadCloser, error) {
+	if f.Kind == bundles.ZipFile {
+		return os.Open(c.zips[f.Module])
+	}
+	return io.NopCloser(bytes.NewReader(c.small[f.SHA256])), nil
+}
