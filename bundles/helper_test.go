@@ -216,3 +216,12 @@ func wantDamaged(t testing.TB, what string, b *bundles.Bundle, err error) {
 		t.Errorf("%s: accepted: %v; error: %v; want ErrDamaged", what, b != nil, err)
 	}
 }
+
+func digestOf(t testing.TB, r io.Reader) string {
+	t.Helper()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
