@@ -139,7 +139,12 @@ func TestCarriedLies(t *testing.T) {
 		"escaped otherwise":  rename("cache/download/example.com/%4d2/@v/v1.0.0.zip"),
 		"another module's":   rename("cache/download/example.com/m4/@v/v1.0.0.zip"),
 		"another folder":     rename("cache/example.com/!m2/@v/v1.0.0.zip"),
-		"some without files": manifest(func(m *bundles.Module) { m.Carried = nil }),
+		"the first without": func(f []file) []file {
+			return edited(t, slices.Delete(f, first, first+3), func(m *bundles.Manifest) { m.Modules[0].Carried = nil })
+		},
+		"the last without": func(f []file) []file {
+			return edited(t, f[:len(f)-2], func(m *bundles.Manifest) { m.Modules[4].Carried = nil })
+		},
 		"a zip of no digest": manifest(func(m *bundles.Module) { m.Zip = "" }),
 		"a digest of no zip": manifest(func(m *bundles.Module) { m.Carried.Zip = 0 }),
 		"size below zero":    manifest(func(m *bundles.Module) { m.Carried.Zip = -1 }),
