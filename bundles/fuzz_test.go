@@ -3,6 +3,7 @@ package bundles_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/modseal/modseal/bundles"
@@ -27,6 +28,16 @@ func checkOpened(t *testing.T, b *bundles.Bundle, err error, tar func() []byte) 
 	p := &bundles.Payload{Manifest: b.Manifest, Logs: b.Logs, Trust: b.Trust}
 	if b.Manifest.Listings {
 		p.Listing = func(digest string) ([]byte, error) { return listings[digest], nil }
+	}
+	carried := map[string][]byte{}
+	if err := b.Carried(func(f bundles.CarriedFile, r io.Reader) (err error) {
+		carried[f.Name], err = io.ReadAll(r)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p.Carry = func(f bundles.CarriedFile) (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(carried[f.Name])), nil
 	}
 	var again bytes.Buffer
 	if err := bundles.WritePayload(&again, p); err != nil {
@@ -68,6 +79,8 @@ func FuzzPayload(f *testing.F) {
 	trust.Trust = chain()
 	f.Add(archive(f, unpack(f, write(f, trust))))
 	f.Add(archive(f, unpack(f, write(f, published()))))
+	modules, _ := carrying(f)
+	f.Add(archive(f, unpack(f, write(f, modules))))
 	f.Fuzz(func(t *testing.T, tar []byte) {
 		b, err := open(framed(t, stored(tar, uint64(len(tar)))))
 		checkOpened(t, b, err, func() []byte { return tar })
@@ -81,6 +94,8 @@ func FuzzManifest(f *testing.F) {
 		f.Add(unpack(f, write(f, sample(listings)))[0].data)
 	}
 	f.Add(unpack(f, write(f, published()))[0].data)
+	modules, _ := carrying(f)
+	f.Add(unpack(f, write(f, modules))[0].data)
 	f.Add([]byte(`{"mediaType":"application/vnd.modseal.manifest.v2+json"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := bundles.DecodeManifest(data)

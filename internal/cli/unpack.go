@@ -39,7 +39,7 @@ Exit codes: 0 every module is proven, and DIR is written; 1 at least one is not;
 
 Example: modseal unpack --seal-key seal.pub deps.modseal proxy && GOPROXY=file://$PWD/proxy GOSUMDB=off go build ./...
 
-GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project.`
+GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project. There are the modules of the dependency set that the snapshot was taken of; go mod tidy and the like, which walk the whole module graph, want more.`
 }
 
 // asVerify is the gate with the same rules and no project.
