@@ -34,7 +34,7 @@ func (f *chainFlags) anchor(p *Process) (*verify.Anchor, error) {
 // to which a chain leads from a root that is pinned; or both. Without any of the
 // flags it is Sigstore's public instance: by the bundle's chain from the root
 // that is built in, or, if the bundle has none, as built in.
-func (c *verifyCommand) trusted(p *Process) (*trust.Material, *verify.Anchor, error) {
+func (c *judgeFlags) trusted(p *Process) (*trust.Material, *verify.Anchor, error) {
 	a, err := c.anchor(p)
 	if err != nil {
 		return nil, nil, err

@@ -16,19 +16,8 @@ type unpackCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file, made with modseal snapshot --with-modules."`
 	Dir    string `arg:"" placeholder:"DIR" help:"The folder to write, which must be new or empty."`
 
-	sealerFlags
-	InsecureIgnoreSeal bool `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
-	policyFlags
-	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version). Repeatable."`
-	trustFlags
-	chainFlags
-	At    string `placeholder:"TIME" help:"Judge as of this moment, as modseal verify does."`
-	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
-
-	Format string `enum:"text,json" default:"text" help:"Format of the report: text or json."`
-	Output string `short:"o" placeholder:"FILE" help:"Write the report to a file."`
-	All    bool   `short:"a" help:"List verified modules too, with their evidence."`
-	Quiet  bool   `short:"q" help:"No progress."`
+	judgeFlags
+	reportFlags
 }
 
 // Help is shown below the flags.
@@ -42,23 +31,14 @@ Example: modseal unpack --seal-key seal.pub deps.modseal proxy && GOPROXY=file:/
 GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project. There are the modules of the dependency set that the snapshot was taken of; go mod tidy and the like, which walk the whole module graph, want more.`
 }
 
-// asVerify is the gate with the same rules and no project.
-func (c *unpackCommand) asVerify() *verifyCommand {
-	return &verifyCommand{
-		Bundle: c.Bundle, sealerFlags: c.sealerFlags, InsecureIgnoreSeal: c.InsecureIgnoreSeal, policyFlags: c.policyFlags, Explain: c.Explain,
-		trustFlags: c.trustFlags, chainFlags: c.chainFlags, At: c.At, SumDB: c.SumDB, Format: c.Format, Output: c.Output, All: c.All, Quiet: c.Quiet,
-	}
-}
-
 // Run is modseal unpack.
 func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	dir := p.path(c.Dir)
 	if err := checkNewDir(dir); err != nil {
 		return err
 	}
-	gate := c.asVerify()
-	request, err := gate.request(p)
-	if err != nil {
+	request := &verify.Request{World: p.world()}
+	if err := c.fill(p, request); err != nil {
 		return err
 	}
 	f, size, err := p.openBundle(c.Bundle)
@@ -86,29 +66,13 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 		if err != nil {
 			return err
 		}
-		return gate.judged(p, r)
+		return c.judged(p, r, c.Explain)
 	})
 	if err != nil {
 		return err
 	}
 	if c.Format == "text" && c.Output == "" {
 		fmt.Fprintf(p.Stdout, "%s: %s, %d bytes, for GOPROXY=file://%s\n", c.Dir, report.Things(written.Modules, 0), written.Bytes, filepath.ToSlash(dir))
-	}
-	return nil
-}
-
-// judged writes the report, and is errUnproven if it is not a pass.
-func (c *verifyCommand) judged(p *Process, r *verify.Report) error {
-	if err := c.write(p, r); err != nil {
-		return err
-	}
-	for _, name := range c.Explain {
-		if !explained(r, name) {
-			p.say("--explain %s: the bundle carries no such module", name)
-		}
-	}
-	if !r.OK {
-		return errUnproven
 	}
 	return nil
 }
