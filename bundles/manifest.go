@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
 	"github.com/modseal/modseal/merkle"
@@ -67,6 +68,33 @@ type Module struct {
 	LeftOut int    `json:"leftOut,omitempty"` // entries that the snapshot saw and did not keep
 
 	Carried *Carried `json:"carried,omitempty"` // its files, if the bundle has them: of every module or of none
+	// Vendor is there if the project was built from its vendor folder.
+	Vendor *Vendored `json:"vendor,omitempty"`
+}
+
+// Vendored is what a vendor folder's files and their hashes alone don't say of a
+// module.
+type Vendored struct {
+	Go      string   `json:"go,omitempty"`      // of its go.mod's go line
+	Ignored []string `json:"ignored,omitempty"` // Go files that "go mod vendor" leaves out, by name in the module, sorted
+}
+
+func (v *Vendored) check() error {
+	if v == nil {
+		return nil
+	}
+	if v.Go != "" && !modfile.GoVersionRE.MatchString(v.Go) {
+		return fmt.Errorf("go line %.60q", v.Go)
+	}
+	for _, name := range v.Ignored {
+		if !strings.HasSuffix(name, ".go") || module.CheckFilePath(name) != nil {
+			return fmt.Errorf("%.200q is not the name of a Go file", name)
+		}
+	}
+	if !strictlySorted(v.Ignored, strings.Compare) {
+		return errors.New("names of files are not sorted, or one is there twice")
+	}
+	return nil
 }
 
 // Ref names an entry: the log by its place in Manifest.Logs, the entry by its
@@ -219,7 +247,7 @@ func (d *Module) check(logs int) error {
 	if d.LeftOut < 0 {
 		return fmt.Errorf("%s@%s: leftOut %d", d.Path, d.Version, d.LeftOut)
 	}
-	if err := checkRefs(d.Entries, logs); err != nil {
+	if err := errors.Join(checkRefs(d.Entries, logs), d.Vendor.check()); err != nil {
 		return fmt.Errorf("%s@%s: %w", d.Path, d.Version, err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func (c *collector) payload() *bundles.Payload {
 			a.LeftOut, entries[i] = m.leftOut, &a.Entries
 			continue
 		}
-		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut, Carried: m.carried}
+		d := bundles.Module{Path: m.Path, Version: m.Version, LeftOut: m.leftOut, Carried: m.carried, Vendor: m.vendored}
 		if m.zip != nil {
 			d.Zip = m.zip.String()
 		}

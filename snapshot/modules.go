@@ -21,10 +21,11 @@ import (
 type collected struct {
 	gomod.Module
 	v        module.Version
-	artifact *verify.Artifact // else it is a module
-	zip      *modhash.Digest  // nil when there is no zip
-	h1       *modhash.H1      // nil for a module of which only go.mod is read
-	carried  *bundles.Carried // nil if it is not
+	artifact *verify.Artifact  // else it is a module
+	zip      *modhash.Digest   // nil when there is no zip
+	h1       *modhash.H1       // nil for a module of which only go.mod is read
+	carried  *bundles.Carried  // nil if it is not
+	vendored *bundles.Vendored // nil unless the project is built from its vendor folder
 	leftOut  int
 }
 
@@ -96,6 +97,11 @@ func (c *collector) hash(ctx context.Context) error {
 		}
 		h1 := l.H1()
 		m.h1 = &h1
+		if c.project.Vendored {
+			if m.vendored, err = c.describeVendored(ctx, cache, m, l); err != nil {
+				return ModuleError{Module: m.v, Err: err}
+			}
+		}
 		if c.Listings {
 			c.listings.mu.Lock()
 			c.listings.by[h1.Hex()] = l.Bytes()

@@ -239,7 +239,9 @@ func (c *collector) load(ctx context.Context) error {
 
 // loadProject finds the dependency set, after the go command has downloaded it.
 func (c *collector) loadProject(ctx context.Context) error {
-	request := gomod.Request{Dir: c.Dir, Env: c.env, Mod: c.Mod}
+	// Evidence is collected from the module cache for all modules of go.mod, which are
+	// those of a vendor folder and more.
+	request := gomod.Request{Dir: c.Dir, Env: c.env, Mod: c.Mod, Vendor: gomod.IgnoreVendor}
 	project, err := gomod.Load(request)
 	var missing *gomod.MissingGoModError
 	if err != nil && !errors.As(err, &missing) {
@@ -257,6 +259,9 @@ func (c *collector) loadProject(ctx context.Context) error {
 	}
 	if len(project.Modules) == 0 {
 		return verify.ErrNothing
+	}
+	if project.Vendored {
+		c.Mod = "readonly" // the self-check looks where the evidence is from
 	}
 	c.project = project
 	for _, m := range project.Modules {

@@ -107,8 +107,8 @@ func TestNoSetWithoutGoMods(t *testing.T) {
 	if err := os.Mkdir(w.path("project/vendor"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	var unsupported *gomod.UnsupportedError
-	if r, err := w.try(context.Background()); r != nil || !errors.As(err, &unsupported) {
+	var inconsistent *gomod.InconsistentVendorError
+	if r, err := w.try(context.Background()); r != nil || !errors.As(err, &inconsistent) {
 		t.Errorf("vendor: %v, %v", r, err)
 	}
 	w.request.Mod = "mod"

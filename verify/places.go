@@ -14,18 +14,22 @@ import (
 )
 
 // places is where the files of modules are: a module cache, or a directory of
-// zips alone.
+// zips alone, or a vendor folder.
 type places struct {
-	cache gomod.Cache
-	zips  *gomod.ZipDir // in place of the cache
-	dir   string        // of zips
+	cache  gomod.Cache
+	zips   *gomod.ZipDir // in place of the cache
+	dir    string        // of zips
+	vendor string        // the folder, in place of both
 }
 
 // place is where the files of one module are; "" for what is not there.
 type place struct{ zip, tree, mod string }
 
 func (p *places) String() string {
-	if p.zips != nil {
+	switch {
+	case p.vendor != "":
+		return p.vendor
+	case p.zips != nil:
 		return p.dir
 	}
 	return "the module cache " + p.cache.Root

@@ -37,9 +37,10 @@ type ProjectReport struct {
 	Dir      string `json:"dir"`
 	Module   string `json:"module"`
 	Go       string `json:"go,omitempty"`
-	Mod      string `json:"mod"`                // how the go command treats go.mod: readonly or mod
+	Mod      string `json:"mod"`                // how the go command treats go.mod: readonly, mod or vendor
 	ModCache string `json:"modcache,omitempty"` // where modules were read from
 	Zips     string `json:"zips,omitempty"`
+	Vendor   string `json:"vendor,omitempty"` // the vendor folder, in place of both
 }
 
 // PolicyReport says by what rules.
@@ -137,9 +138,9 @@ func (v *Verdict) set(s Status, reason, hint string) { v.Status, v.Reason, v.Hin
 
 // Content is something of the module that was hashed.
 type Content struct {
-	What   string `json:"what"` // zip, tree or go.mod
+	What   string `json:"what"` // zip, tree, vendor or go.mod
 	File   string `json:"file"`
-	Digest string `json:"digest"` // h1:..., or sha256:... of a zip's bytes
+	Digest string `json:"digest"` // h1:..., or sha256:... of a zip's bytes; of vendor, the h1 of the listing that its files were compared with
 }
 
 // EvidenceReport is one entry that speaks of the module.
@@ -160,7 +161,7 @@ type EvidenceReport struct {
 // Difference is a file that is not as the listing has it.
 type Difference struct {
 	File string `json:"file"`
-	Kind string `json:"kind"` // changed, missing or extra
+	Kind string `json:"kind"` // changed, missing or extra; in a vendor folder also what it is in place of a file
 }
 
 // maxDifferences is how many files a report names for one module.

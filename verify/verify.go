@@ -50,7 +50,7 @@ type (
 type Request struct {
 	Dir      string // of the project: where the go command would be run; "" is none: artifacts and binaries alone
 	World    World  // for the go command's settings
-	Mod      string // overrides -mod of GOFLAGS: "mod" or "readonly"; "" does not
+	Mod      string // overrides -mod of GOFLAGS: "mod", "readonly" or "vendor"; "" does not
 	ModCache string // overrides GOMODCACHE
 	Zips     string // a directory of module zips, in place of a module cache
 
@@ -146,7 +146,14 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err
 	}
-	modules, err := r.checkAll(ctx, check, e.project.Modules)
+	var modules []judged
+	var folder []ModuleReport // the vendor folder itself
+	var notes []string
+	if e.project.Vendor != nil {
+		modules, folder, notes, err = r.checkVendor(ctx, check, b, e.project)
+	} else {
+		modules, err = r.checkAll(ctx, check, e.project.Modules)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +164,8 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if err != nil {
 		return nil, err
 	}
+	out.Modules = append(out.Modules, folder...)
+	out.Notes = append(out.Notes, notes...)
 	out.Trust = walked
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
@@ -213,6 +222,7 @@ func readEnclave(r Request) (*enclave, error) {
 		}
 		load.Zips = e.places.zips
 	} else {
+		load.Vendor = gomod.ReadVendor
 		if r.ModCache != "" {
 			e.places.cache.Root = r.ModCache
 		} else {
@@ -224,7 +234,9 @@ func readEnclave(r Request) (*enclave, error) {
 		}
 		load.Cache = &e.places.cache
 	}
-	e.project, err = gomod.Load(load)
+	if e.project, err = gomod.Load(load); err == nil && e.project.Vendor != nil {
+		e.places.vendor = e.project.Vendor.Dir
+	}
 	return e, err
 }
 
@@ -284,10 +296,13 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	out := &Report{
 		Notes:   r.notes(b, e.project),
 		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, SealedBy: []string{}},
-		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root},
+		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root, Vendor: e.places.vendor},
 		Policy:  PolicyReport{Signers: []string{}, SumDBs: []string{}},
 		Logs:    []LogReport{},
 		Modules: make([]ModuleReport, len(modules)),
+	}
+	if e.places.vendor != "" {
+		out.Project.ModCache = ""
 	}
 	if flag, ok := strings.CutPrefix(r.Policy.Name(), "--require="); ok {
 		out.Policy.Require = flag

@@ -137,7 +137,7 @@ func (c *attestCommand) modules(p *Process, env gomod.Env) ([]module.Version, er
 	if !c.All {
 		return out, nil
 	}
-	project, err := gomod.Load(gomod.Request{Dir: p.path(c.Dir), Env: env, Mod: c.Mod})
+	project, err := gomod.Load(gomod.Request{Dir: p.path(c.Dir), Env: env, Mod: c.Mod, Vendor: gomod.IgnoreVendor})
 	if err != nil {
 		return nil, err
 	}

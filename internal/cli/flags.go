@@ -16,7 +16,7 @@ import (
 // projectFlags say where modules are.
 type projectFlags struct {
 	ModCache string `name:"modcache" placeholder:"DIR" help:"Module cache to read, in place of GOMODCACHE."`
-	Mod      string `name:"mod" enum:",mod,readonly" default:"" placeholder:"MODE" help:"How the build will be run: the -mod flag of the go command, mod or readonly. Overrides GOFLAGS."`
+	Mod      string `name:"mod" enum:",mod,readonly,vendor" default:"" placeholder:"MODE" help:"How the build will be run: the -mod flag of the go command: mod, readonly or vendor. Overrides GOFLAGS, and the go command's own choice of a vendor folder."`
 }
 
 // policyFlags are shorthand for a policy.

@@ -20,6 +20,10 @@
 //
 // Both are taken after the main module's exclude and replace directives.
 //
+// A project that is built from its vendor folder has, if asked for ([ReadVendor]), the
+// modules to which vendor/modules.txt gives packages, once that file was held against
+// go.mod.
+//
 // # What it does not do
 //
 //   - It authenticates nothing. go.mod files of dependencies, zips and go.sum are
@@ -32,6 +36,6 @@
 //     is that of the go.mod that was read; Project.Mod says when this is so.
 //   - Toolchains, and what ships with them (golang.org/toolchain, golang.org/fips140),
 //     are not resolved; the toolchain line is recorded.
-//   - Workspaces, builds from vendor/, overlays and GOPATH mode are refused with an
+//   - Workspaces and their vendor folders, overlays and GOPATH mode are refused with an
 //     [UnsupportedError].
 package gomod

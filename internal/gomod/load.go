@@ -21,8 +21,10 @@ type Request struct {
 	Dir string
 	// Env holds the go command's settings.
 	Env Env
-	// Mod overrides GOFLAGS: the value of the go command's -mod flag, "mod" or
-	// "readonly". "" leaves it to GOFLAGS and to the go command's default.
+	// Vendor says what to do with a project that is built from its vendor folder.
+	Vendor VendorUse
+	// Mod overrides GOFLAGS: the value of the go command's -mod flag, "mod", "readonly"
+	// or "vendor". "" leaves it to GOFLAGS and to the go command's default.
 	Mod string
 	// ModFile overrides GOFLAGS: the file to read in place of go.mod, with the suffix
 	// ".mod", relative to Dir. go.sum is then the file beside it with the suffix ".sum".
@@ -45,9 +47,14 @@ type Project struct {
 	GoVersion string // of the go line; "" without one
 	Toolchain string // of the toolchain line; "" without one
 
-	// Mod is "readonly", or "mod" when the go command is told that it may edit go.mod
+	// Mod is "readonly", or "vendor" when Vendor is set, or "mod" when the go command is told that it may edit go.mod
 	// during the build, and so may build what isn't in Modules.
 	Mod string
+	// Vendor is the folder that Modules were read from; nil unless Request.Vendor is
+	// ReadVendor and the go command would build from it.
+	Vendor *Vendor
+	// Vendored is set when the go command would build from the vendor folder.
+	Vendored bool
 	// Pruned is set when go.mod lists all modules (go 1.17 and later), and clear when
 	// they were computed from the go.mod files of dependencies.
 	Pruned bool
@@ -115,9 +122,15 @@ func Load(req Request) (*Project, error) {
 			p.ModFile = filepath.Join(req.Dir, p.ModFile)
 		}
 	}
-	main, err := p.readFiles(flags.Mod)
+	main, err := p.readFiles(flags.Mod, req.Vendor)
 	if err != nil {
 		return nil, err
+	}
+	if p.Mod == "vendor" {
+		if err := p.loadVendor(main); err != nil {
+			return nil, err
+		}
+		return p, nil
 	}
 	set := newModuleSet(p.Dir, main)
 	if main.pruned() {
@@ -149,9 +162,8 @@ func (req Request) flags() (Flags, error) {
 	return flags, nil
 }
 
-// readFiles reads go.mod and go.sum, and refuses a build from vendor/. mod is the value
-// of -mod as set.
-func (p *Project) readFiles(mod string) (*mainModule, error) {
+// readFiles reads go.mod and go.sum, and sets p.Mod. mod is the value of -mod as set.
+func (p *Project) readFiles(mod string, vendor VendorUse) (*mainModule, error) {
 	data, err := readProject(p.ModFile, maxGoMod)
 	if err != nil {
 		return nil, err
@@ -161,8 +173,22 @@ func (p *Project) readFiles(mod string) (*mainModule, error) {
 		return nil, err
 	}
 	p.Main, p.GoVersion, p.Toolchain, p.Pruned = main.path, main.goVersion, main.toolchain, main.pruned()
-	if err := refuseVendor(mod, p.Dir, main.goVersion); err != nil {
+	why, err := usesVendor(mod, p.Dir, main.goVersion)
+	if err != nil {
 		return nil, err
+	}
+	if p.Vendored = why != ""; p.Vendored {
+		switch vendor {
+		case ReadVendor:
+			p.Mod = "vendor"
+		case IgnoreVendor:
+			p.Mod = "readonly"
+		default:
+			return nil, &UnsupportedError{
+				What: "a build from vendor/", Why: why,
+				Hint: "to check the module cache instead, pass --mod=readonly (or --mod=mod), and build with the same -mod flag",
+			}
+		}
 	}
 	p.SumFile = strings.TrimSuffix(p.ModFile, ".mod") + ".sum"
 	data, err = readProject(p.SumFile, maxSumFile)

@@ -21,6 +21,7 @@ type mainModule struct {
 	goVersion string // "" without a go line
 	toolchain string // "" without a toolchain line
 
+	written []module.Version // all that go.mod requires
 	require []module.Version // without the excluded ones
 	direct  map[string]bool  // by path: required without an "// indirect" comment
 	exclude map[module.Version]bool
@@ -89,6 +90,7 @@ func (main *mainModule) setRequirements(f *modfile.File) error {
 		if err := checkRequired(r.Mod.Path); err != nil {
 			return err
 		}
+		main.written = append(main.written, r.Mod)
 		if main.exclude[r.Mod] {
 			continue // the go command ignores it too
 		}

@@ -75,36 +75,6 @@ func findUp(dir, name, stop string) string {
 	}
 }
 
-// refuseVendor reports a build from vendor/. mod is the value of -mod, goVersion that
-// of the go line or "". Without -mod, the go command builds from vendor/ when it is
-// there, the go line says 1.14 or later, and it isn't a workspace's.
-func refuseVendor(mod, root, goVersion string) error {
-	err := &UnsupportedError{
-		What: "a build from vendor/",
-		Hint: "to check the module cache instead, pass --mod=readonly (or --mod=mod), and build with the same -mod flag",
-	}
-	if mod == "vendor" {
-		err.Why = "-mod=vendor is set"
-		return err
-	}
-	if mod != "" || compareGo(goVersion, "1.14") < 0 {
-		return nil
-	}
-	vendor := filepath.Join(root, "vendor")
-	if info, err := os.Stat(vendor); err != nil || !info.IsDir() {
-		return nil
-	}
-	workspace, readErr := workspaceVendor(filepath.Join(vendor, "modules.txt"))
-	if readErr != nil {
-		return readErr
-	}
-	if workspace {
-		return nil
-	}
-	err.Why = "the go command would use " + vendor
-	return err
-}
-
 // workspaceVendor reports whether the first line of vendor/modules.txt marks it as
 // made for a workspace: "## workspace", among other marks set apart by semicolons. The
 // go command looks at the first 512 bytes.

@@ -22,6 +22,7 @@ const (
 	Changed      // in both listings, with different content
 	Missing      // only in the one that was wanted
 	Extra        // only in the one that was found
+	Endings      // with different line endings and nothing else, as git's core.autocrlf changes them
 )
 
 func (k Kind) String() string {
@@ -32,6 +33,8 @@ func (k Kind) String() string {
 		return "missing"
 	case Extra:
 		return "extra"
+	case Endings:
+		return "line endings changed (git autocrlf)"
 	}
 	return "invalid"
 }

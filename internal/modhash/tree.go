@@ -42,7 +42,10 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 	if err := checkModule(m); err != nil {
 		return nil, refuse(m, err)
 	}
-	t, err := h.walk(ctx, dir, m, MaxContent)
+	t, err := h.walk(ctx, dir, m, MaxContent, nil)
+	if err == nil {
+		err = t.wrong.refused(m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,16 +56,19 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 	return &TreeResult{Listing: l, GoMod: l.goMod(), Files: len(t.files), Bytes: t.bytes.Load()}, nil
 }
 
-// Folder hashes all files below dir by the rules of [Hasher.Tree], but without a limit for their sizes. It is for a
-// vendor folder, which holds parts of many modules.
+// Folder hashes all files below dir by the rules of [Hasher.Tree], but without a limit for their sizes.
 func (h *Hasher) Folder(ctx context.Context, dir string) (*FolderResult, error) {
-	const noLimit = 1 << 62
-	t, err := h.walk(ctx, dir, module.Version{}, noLimit)
+	t, err := h.walk(ctx, dir, module.Version{}, noLimit, nil)
+	if err == nil {
+		err = t.wrong.refused(module.Version{})
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &FolderResult{Files: t.files, Bytes: t.bytes.Load()}, nil
 }
+
+const noLimit = 1 << 62 // bytes
 
 const (
 	listSize  = 512     // entries of a folder in memory at once
@@ -77,12 +83,14 @@ type tree struct {
 	isModule bool
 	maxBytes int64
 	bytes    atomic.Int64
+	want     func(name string) ([32]byte, bool) // see Vendor; may be nil
 
 	mu      sync.Mutex
 	files   []File
 	entries int
-	names   int    // bytes
-	leave   func() // once admitWide was called
+	names   int      // bytes
+	leave   func()   // once admitWide was called
+	endings []string // see VendorResult; not sorted
 }
 
 // A folder is an open folder of a tree. There are two implementations: with the system calls of Unix, and with os.Root.
@@ -128,8 +136,9 @@ func (f *sharedFolder) drop() {
 	}
 }
 
-// walk hashes the files below dir. The names in t.files are relative to dir, sorted and valid.
-func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxBytes int64) (*tree, error) {
+// walk hashes the files below dir. The names in t.files are relative to dir, sorted and valid. What is wrong with
+// single files is in t.wrong.
+func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxBytes int64, want func(string) ([32]byte, bool)) (*tree, error) {
 	w, err := h.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -146,7 +155,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 	if err != nil {
 		return nil, refuse(m, err)
 	}
-	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes}
+	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes, want: want}
 	defer func() {
 		if t.leave != nil {
 			t.leave()
@@ -165,9 +174,6 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 		if name := t.files[i].Name; name == t.files[i+1].Name {
 			t.wrong.add(name, "listed twice, by a folder that is being changed", nil)
 		}
-	}
-	if err := t.wrong.refused(m); err != nil {
-		return nil, err
 	}
 	return t, nil
 }
@@ -289,6 +295,7 @@ func (t *tree) readFiles(w *worker, f *sharedFolder, names []string) {
 			t.addProblem(name, err)
 			continue
 		}
+		t.compare(w, f, name, sum)
 		done[n] = File{Name: name, SHA256: sum}
 		n++
 	}

@@ -86,8 +86,11 @@ func (t *text) head(r *verify.Report) {
 		t.printf("sealed   by %s\n", by)
 	}
 	where := r.Project.ModCache
-	if r.Project.Zips != "" {
+	switch {
+	case r.Project.Zips != "":
 		where = r.Project.Zips
+	case r.Project.Vendor != "":
+		where = r.Project.Vendor
 	}
 	if r.Project.Dir != "" {
 		t.printf("project  %s   modules from %s\n", r.Project.Module, where)

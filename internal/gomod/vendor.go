@@ -1,0 +1,156 @@
+package gomod
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/module"
+)
+
+// VendorUse says what Load does with a project that the go command builds from its
+// vendor folder.
+type VendorUse int
+
+// The uses. The zero value refuses.
+const (
+	RefuseVendor VendorUse = iota // an *UnsupportedError
+	ReadVendor                    // the set is that of vendor/modules.txt
+	IgnoreVendor                  // the set is that of -mod=readonly, and Project.Vendored is set
+)
+
+// A Vendor is a project's vendor folder.
+type Vendor struct {
+	Dir string // absolute
+	// SHA256 is that of modules.txt as it was read.
+	SHA256 [sha256.Size]byte
+	// Unbuilt is how many modules modules.txt names without a package: the build reads
+	// nothing of them.
+	Unbuilt int
+
+	goLines  map[string]string // by path of a module with packages
+	packages map[string]int    // import path to place in Project.Modules
+	roots    map[string]int    // path of a module with packages to place in Project.Modules
+}
+
+// GoLine gives the version of Go that modules.txt says a required module with packages
+// is written for, which decides what its code means; "" without one.
+func (v *Vendor) GoLine(path string) string { return v.goLines[path] }
+
+// Package gives the place in Project.Modules of the module that has the package, which
+// is the folder of that name below Dir, and whether there is one.
+func (v *Vendor) Package(importPath string) (i int, ok bool) {
+	i, ok = v.packages[importPath]
+	return i, ok
+}
+
+// Owner gives the place in Project.Modules of the module that a file belongs to: name is
+// slash-separated and relative to Dir. It is the module of the nearest folder at or above
+// the file that is a package or the root of a module, so that a module nested in another
+// has its own files, and what a package embeds goes with it.
+func (v *Vendor) Owner(name string) (i int, ok bool) {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if i, ok := v.packages[dir]; ok {
+			return i, true
+		}
+		if i, ok := v.roots[dir]; ok {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// usesVendor tells whether the go command would build from vendor/, and why. mod is the
+// value of -mod, goVersion that of the go line or "". Without -mod, it does when the
+// folder is there, the go line says 1.14 or later, and the folder isn't a workspace's.
+func usesVendor(mod, root, goVersion string) (why string, err error) {
+	if mod == "vendor" {
+		return "-mod=vendor is set", nil
+	}
+	if mod != "" || compareGo(goVersion, "1.14") < 0 {
+		return "", nil
+	}
+	vendor := filepath.Join(root, "vendor")
+	if info, err := os.Stat(vendor); err != nil || !info.IsDir() {
+		return "", nil
+	}
+	workspace, err := workspaceVendor(filepath.Join(vendor, "modules.txt"))
+	if err != nil || workspace {
+		return "", err
+	}
+	return "the go command would use " + vendor, nil
+}
+
+// loadVendor gives the dependency set of a build from vendor/: the modules that
+// modules.txt names with packages, each once for each path at which it is required.
+func (p *Project) loadVendor(main *mainModule) error {
+	if compareGo(main.goVersion, "1.14") < 0 {
+		return &UnsupportedError{
+			What: "a vendor folder of a project before go 1.14",
+			Why:  "its modules.txt does not say which replacements and requirements it was made for",
+			Hint: "set a go line of 1.14 or later, and run go mod vendor; or check the module cache with --mod=readonly",
+		}
+	}
+	dir := filepath.Join(p.Dir, "vendor")
+	name := filepath.Join(dir, "modules.txt")
+	data, err := readRegular(name, maxVendorFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &InconsistentVendorError{Problems: []string{"there is no " + name}}
+	}
+	if err != nil {
+		return err
+	}
+	list, err := parseVendor(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := list.check(main); err != nil {
+		return err
+	}
+	set := newModuleSet(p.Dir, main) // for inTree
+	p.Vendor = &Vendor{Dir: dir, SHA256: sha256.Sum256(data), goLines: map[string]string{}, packages: map[string]int{}, roots: map[string]int{}}
+	packages := map[string][]string{}
+	for _, m := range list.modules {
+		if len(m.packages) == 0 {
+			if m.mod.Version != "" && (m.explicit || m.replacement == module.Version{}) {
+				p.Vendor.Unbuilt++
+			}
+			continue
+		}
+		src, err := main.resolve(m.mod)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		mod := Module{Path: src.mod.Path, Version: src.mod.Version, LocalDir: src.dir, Required: m.mod, Direct: main.direct[m.mod.Path]}
+		if src.dir != "" {
+			mod.Path, mod.InTree = m.mod.Path, set.inTree(src.dir)
+		} else {
+			if err := CheckModule(src.mod); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			mod.Sum = p.Sums.first(src.mod)
+			mod.GoModSum = p.Sums.first(module.Version{Path: mod.Path, Version: mod.Version + "/go.mod"})
+		}
+		packages[m.mod.Path], p.Vendor.goLines[m.mod.Path] = m.packages, m.goVersion
+		p.Modules = append(p.Modules, mod)
+	}
+	slices.SortFunc(p.Modules, func(a, b Module) int {
+		if c := compareModules(a, b); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Required.Path, b.Required.Path)
+	})
+	for i, m := range p.Modules {
+		p.Vendor.roots[m.Required.Path] = i
+		for _, pkg := range packages[m.Required.Path] {
+			p.Vendor.packages[pkg] = i
+		}
+	}
+	return nil
+}
