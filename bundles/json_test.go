@@ -39,6 +39,8 @@ func TestOtherManifests(t *testing.T) {
 		"a member twice":             replace(`"created"`, `"created": "2026-01-02T03:04:05Z",`+"\n"+` "created"`),
 		"an unknown member":          replace(` "created"`, ` "note": "hello",`+"\n"+` "created"`),
 		"an unknown member inside":   replace(`"leftOut": 2`, `"leftOut": 2,`+"\n   "+`"note": 1`),
+		"no ignored files":           replace(`"leftOut": 2`, `"leftOut": 2,`+"\n   "+`"vendor": {`+"\n    "+`"ignored": []`+"\n   }"),
+		"a vendor that is null":      replace(`"leftOut": 2`, `"leftOut": 2,`+"\n   "+`"vendor": null`),
 		"another case":               replace(`"created"`, `"Created"`),
 		"another case inside":        replace(`"zip"`, `"ZIP"`),
 		"another order":              replace(` "listings": true,`+"\n", "") + ` "listings": true`,

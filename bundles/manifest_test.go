@@ -86,6 +86,9 @@ func TestLiesAboutModules(t *testing.T) {
 	modules := func(edit func(d []bundles.Module)) func(m *bundles.Manifest) {
 		return func(m *bundles.Manifest) { edit(m.Modules) }
 	}
+	vendor := func(goLine string, ignored ...string) func(m *bundles.Manifest) {
+		return modules(func(d []bundles.Module) { d[0].Vendor = &bundles.Vendored{Go: goLine, Ignored: ignored} })
+	}
 	refuseLies(t, []lie{
 		{"modules unsorted", modules(slices.Reverse), "modules are not sorted"},
 		{"a module twice", modules(func(d []bundles.Module) { d[1] = d[0] }), "modules are not sorted"},
@@ -100,6 +103,11 @@ func TestLiesAboutModules(t *testing.T) {
 		{"zip digest too long", modules(func(d []bundles.Module) { d[0].Zip += "00" }), "digest is not 64"},
 		{"listing digest no hex", modules(func(d []bundles.Module) { d[0].Listing = strings.Repeat("g", 64) }), "digest is not 64"},
 		{"listing that climbs", modules(func(d []bundles.Module) { d[0].Listing = "../../../../etc/passwd" }), "digest is not 64"},
+		{"a go line that is none", vendor("latest"), `go line "latest"`},
+		{"an ignored file that is no Go file", vendor("1.21", "x.s"), `"x.s" is not the name of a Go file`},
+		{"an ignored file of elsewhere", vendor("", "../x.go"), `"../x.go" is not the name of a Go file`},
+		{"ignored files not sorted", vendor("", "b.go", "a.go"), "names of files are not sorted"},
+		{"an ignored file twice", vendor("", "a.go", "a.go"), "names of files are not sorted"},
 		{"fewer than no entries left out", modules(func(d []bundles.Module) { d[0].LeftOut = -1 }), "leftOut -1"},
 		{"entries unsorted", modules(func(d []bundles.Module) { slices.Reverse(d[1].Entries) }), "entries are not sorted"},
 		{"an entry twice", modules(func(d []bundles.Module) { d[1].Entries[1] = d[1].Entries[0] }), "entries are not sorted"},

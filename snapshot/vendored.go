@@ -2,10 +2,12 @@ package snapshot
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"go/ast"
 	"go/build/constraint"
 	"go/parser"
 	"go/token"
@@ -121,10 +123,17 @@ func hidden(name string) bool {
 // can't hold whatever the tags are, as long as "ignore" is not one of them
 // (https://pkg.go.dev/cmd/go#hdr-Build_constraints).
 func ignored(src []byte) bool {
-	f, err := parser.ParseFile(token.NewFileSet(), "", src, parser.PackageClauseOnly|parser.ParseComments)
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, "", src, parser.PackageClauseOnly|parser.ParseComments)
 	if err != nil {
 		return false
 	}
+	ownLine := func(c *ast.Comment) bool {
+		at := files.File(f.Package).Offset(c.Pos())
+		before := bytes.TrimPrefix(src[bytes.LastIndexByte(src[:at], '\n')+1:at], []byte("\ufeff"))
+		return len(bytes.TrimSpace(before)) == 0
+	}
+	block := false // ends the lines that "+build" may be among
 	var plus []constraint.Expr
 	for _, group := range f.Comments {
 		if group.Pos() > f.Package {
@@ -132,10 +141,12 @@ func ignored(src []byte) bool {
 		}
 		for _, comment := range group.List {
 			switch {
-			case constraint.IsGoBuild(comment.Text):
+			case strings.HasPrefix(comment.Text, "/*"):
+				block = true
+			case constraint.IsGoBuild(comment.Text) && ownLine(comment):
 				x, err := constraint.Parse(comment.Text)
 				return err == nil && !satisfiable(x, true)
-			case constraint.IsPlusBuild(comment.Text) && group != f.Doc:
+			case constraint.IsPlusBuild(comment.Text) && group != f.Doc && !block:
 				if x, err := constraint.Parse(comment.Text); err == nil {
 					plus = append(plus, x)
 				}

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,7 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 		return nil, err
 	}
 	out.Modules = append(out.Modules, folder...)
+	slices.SortStableFunc(out.Modules, func(a, b ModuleReport) int { return strings.Compare(a.Path, b.Path) })
 	out.Notes = append(out.Notes, notes...)
 	out.Trust = walked
 	for i := range r.Artifacts {

@@ -28,9 +28,11 @@ func (e *InconsistentVendorError) Error() string {
 // -mod=vendor (checkVendorConsistency in cmd/go/internal/modload/vendor.go): every
 // requirement is marked explicit, every replacement is there, and nothing else is.
 //
-// It asks for more in one way. Where go.mod lists all modules (go 1.17 and later), each
-// module with packages must be among them: the go command would believe modules.txt about
-// the version of any other.
+// Where go.mod lists all modules (go 1.17 and later), each module with packages must be
+// among them. Before, modules.txt alone says at which version any other is.
+//
+// It asks for more in one way: the line of a module must itself state the replacement that
+// go.mod has for all its versions.
 func (l *vendorList) check(main *mainModule) error {
 	e := &InconsistentVendorError{}
 	wrong := func(m module.Version, format string, a ...any) {
