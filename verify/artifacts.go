@@ -28,12 +28,7 @@ type Artifact struct {
 
 // ReadArtifact takes all digests of a file, in one reading.
 func ReadArtifact(name string) (*Artifact, error) {
-	if info, err := os.Stat(name); err != nil { // to open a pipe is to wait
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
-	}
-	f, err := os.Open(name)
+	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +45,16 @@ func ReadArtifact(name string) (*Artifact, error) {
 		a.Digests = append(a.Digests, Digest{Algorithm: algorithm, Hex: hex.EncodeToString(hashes[i].Sum(nil))})
 	}
 	return a, nil
+}
+
+// openRegular opens a file that the user named, and nothing else.
+func openRegular(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err != nil { // to open a pipe is to wait
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", name)
+	}
+	return os.Open(name)
 }
 
 // String is the name, or the first digest of what has none.

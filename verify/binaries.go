@@ -2,7 +2,6 @@ package verify
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/mod/module"
@@ -25,12 +24,7 @@ var ErrNoModules = gobinary.ErrNoModules
 // running it. A file that has none, or that names no module with a version, is
 // an error.
 func ReadBinary(name string) (*Binary, error) {
-	if info, err := os.Stat(name); err != nil { // to open a pipe is to wait
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
-	}
-	f, err := os.Open(name)
+	f, err := openRegular(name)
 	if err != nil {
 		return nil, err
 	}
