@@ -104,15 +104,7 @@ func (c *carried) read(v module.Version, of func(gomod.Cache, module.Version) (s
 	if err != nil {
 		return nil, err
 	}
-	if _, err := gomod.RegularFile(name); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return limit.ReadAll(f, name, max)
+	return gomod.ReadRegular(name, max)
 }
 
 func (c *carried) keep(data []byte) bundles.Content {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/modhash"
 	"github.com/modseal/modseal/internal/policy"
 )
@@ -126,7 +127,7 @@ func (j *judgement) goModDiffers(got, want modhash.H1, by string) {
 }
 
 func (j *judgement) readGoMod() (modhash.H1, error) {
-	data, err := readMod(j.at.mod)
+	data, err := gomod.ReadRegular(j.at.mod, modhash.MaxGoMod)
 	if err != nil {
 		return modhash.H1{}, err
 	}

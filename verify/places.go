@@ -2,15 +2,12 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
 	"golang.org/x/mod/module"
 
 	"github.com/modseal/modseal/internal/gomod"
-	"github.com/modseal/modseal/internal/limit"
-	"github.com/modseal/modseal/internal/modhash"
 )
 
 // places is where the files of modules are: a module cache, or a directory of
@@ -97,21 +94,4 @@ func present(name string, err error) (string, error) {
 		return "", err
 	}
 	return name, nil
-}
-
-// readMod reads a .mod file.
-func readMod(name string) ([]byte, error) {
-	if _, err := gomod.RegularFile(name); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := limit.ReadAll(f, name, modhash.MaxGoMod)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return b, nil
 }

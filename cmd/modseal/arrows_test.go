@@ -23,6 +23,7 @@ var arrows = map[string]string{
 	"internal/evidence": "bundles merkle internal/keys internal/modhash",
 	"internal/export":   "bundles merkle internal/evidence internal/gomod",
 	"internal/gobinary": "internal/limit internal/modhash",
+	"internal/gomod":    "internal/limit",
 	"internal/policy":   "internal/keys",
 	"internal/rekor":    "merkle internal/fetch",
 	"internal/report":   "verify",

@@ -3,7 +3,6 @@ package gomod
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
 // A Cache is the go command's module cache (GOMODCACHE). Its methods only compute
@@ -161,19 +162,20 @@ func openRegular(path string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// readRegular reads a regular file of at most limit bytes.
-func readRegular(path string, limit int64) ([]byte, error) {
+// ReadRegular reads a regular file of at most max bytes. The errors are those of
+// RegularFile, and a *limit.Error for a larger file.
+func ReadRegular(path string, max int64) ([]byte, error) {
 	f, _, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, path, limit)
+	return limit.ReadAll(f, path, max)
 }
 
 // readProject reads a file of the project itself, which may be a symbolic link as the
 // go command allows, but must lead to a regular file.
-func readProject(path string, limit int64) ([]byte, error) {
+func readProject(path string, max int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -186,17 +188,5 @@ func readProject(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, path, limit)
-}
-
-// readLimited reads all of r. One byte more than limit is an error.
-func readLimited(r io.Reader, name string, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s: more than %d bytes", name, limit)
-	}
-	return data, nil
+	return limit.ReadAll(f, path, max)
 }

@@ -105,7 +105,7 @@ func TestRegularFile(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	for limit, ok := range map[int64]bool{4: true, 3: false} {
-		if _, err := readRegular(filepath.Join(dir, "root", "file"), limit); (err == nil) != ok {
+		if _, err := ReadRegular(filepath.Join(dir, "root", "file"), limit); (err == nil) != ok {
 			t.Errorf("4 bytes with a limit of %d: %v", limit, err)
 		}
 	}

@@ -247,7 +247,7 @@ func (req Request) goModReader() (read func(module.Version) ([]byte, error), whe
 		if err != nil {
 			return nil, err
 		}
-		return readRegular(name, maxGoMod)
+		return ReadRegular(name, maxGoMod)
 	}, "the module cache " + cache.Root, nil
 }
 

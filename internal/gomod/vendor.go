@@ -99,7 +99,7 @@ func (p *Project) loadVendor(main *mainModule) error {
 	}
 	dir := filepath.Join(p.Dir, "vendor")
 	name := filepath.Join(dir, "modules.txt")
-	data, err := readRegular(name, maxVendorFile)
+	data, err := ReadRegular(name, maxVendorFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &InconsistentVendorError{Problems: []string{"there is no " + name}}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
 const (
@@ -192,7 +194,7 @@ func (z *ZipDir) layouts(m module.Version, file func(Proxy, module.Version) (str
 func (z *ZipDir) GoMod(m module.Version) ([]byte, error) {
 	name, err := z.Mod(m)
 	if err == nil {
-		return readRegular(name, maxGoMod)
+		return ReadRegular(name, maxGoMod)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -240,7 +242,7 @@ func zippedGoMod(f io.ReaderAt, size int64, m module.Version) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return readLimited(r, "go.mod", maxGoMod)
+	return limit.ReadAll(r, "go.mod", maxGoMod)
 }
 
 // A meteredReader refuses to read more than a number of bytes in all. What archive/zip
