@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/module"
@@ -20,13 +22,34 @@ const (
 	maxGoErrors = 1 << 20   // bytes of its messages that are kept
 )
 
-// download runs "go mod download -json" in the project: GOPROXY, GOFLAGS,
-// GOPRIVATE, GOAUTH and all that they stand for are the go command's business.
+// download runs "go mod download -json" in the project.
 func (c *collector) download(ctx context.Context) error {
-	c.phase(Phase{Name: "download modules", Unit: "modules"})
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json")
-	cmd.Dir = c.Dir
-	cmd.Env = append(c.Environ, "GOMODCACHE="+c.env.GOMODCACHE)
+	return c.goModDownload(ctx, Phase{Name: "download modules", Unit: "modules"}, exec.CommandContext(ctx, "go", "mod", "download", "-json"), c.Dir)
+}
+
+// downloadToolchains runs "go mod download -json" on the toolchains, in an empty
+// folder: they belong to no project.
+func (c *collector) downloadToolchains(ctx context.Context, modules []module.Version) error {
+	dir, err := os.MkdirTemp("", "modseal-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	args := []string{"mod", "download", "-json"}
+	for _, m := range modules {
+		args = append(args, m.String())
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = []string{"GO111MODULE=on", "GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local"} // none of it is about the network
+	return c.goModDownload(ctx, Phase{Name: "download toolchains", Unit: "toolchains"}, cmd, dir)
+}
+
+// goModDownload runs the go command in a folder, with cmd.Env beside the environment:
+// GOPROXY, GOFLAGS, GOPRIVATE, GOAUTH and all that they stand for are its business.
+func (c *collector) goModDownload(ctx context.Context, phase Phase, cmd *exec.Cmd, dir string) error {
+	c.phase(phase)
+	cmd.Dir = dir
+	cmd.Env = slices.Concat(c.Environ, []string{"GOMODCACHE=" + c.env.GOMODCACHE}, cmd.Env)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -51,7 +74,7 @@ func (c *collector) download(ctx context.Context) error {
 	case readErr != nil:
 		return fmt.Errorf("go mod download: %w", readErr)
 	}
-	c.phase(Phase{Name: "download modules", Done: fmt.Sprintf("%d modules", n)})
+	c.phase(Phase{Name: phase.Name, Done: fmt.Sprintf("%d %s", n, phase.Unit)})
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64)
 		anchor = &verify.Anchor{Root: c.Anchor.Root, Name: c.Anchor.Name}
 	}
 	report, err := verify.Check(ctx, verify.Request{
-		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE,
+		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE, Toolchains: c.toolchains,
 		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true, OwnManifest: true,
 		Trust: c.base, Anchor: anchor, Policy: c.Policy, Now: c.Now, Artifacts: c.Artifacts,
 	})

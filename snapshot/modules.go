@@ -97,7 +97,7 @@ func (c *collector) hash(ctx context.Context) error {
 		}
 		h1 := l.H1()
 		m.h1 = &h1
-		if c.project.Vendored {
+		if c.project.Vendored && m.Path != gomod.ToolchainPath {
 			if m.vendored, err = c.describeVendored(ctx, cache, m, l); err != nil {
 				return ModuleError{Module: m.v, Err: err}
 			}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,10 @@ type Request struct {
 	Environ      []string    // of the go command, as os.Environ gives it
 	Mod          string      // overrides -mod of GOFLAGS
 	ModCache     string      // overrides GOMODCACHE
+	// Toolchains are Go toolchains for which evidence is wanted: platforms
+	// ("linux/amd64"), for the release that the project asks for, or releases for one
+	// ("go1.26.8.linux-amd64").
+	Toolchains []string
 	// NoDownload takes modules as they are in the module cache, without the go
 	// command.
 	NoDownload bool
@@ -160,11 +165,13 @@ type collector struct {
 	env     gomod.Env
 	project *gomod.Project
 	// subjects are what evidence is looked for: the modules, in the order of
-	// project.Modules and without local ones, then the artifacts.
+	// project.Modules and without local ones, the toolchains, then the artifacts.
 	subjects []collected
 	logs     []collectedLog
 	summary  *Summary
-	base     *trust.Material // without what the chain adds
+	// toolchains are the golang.org/toolchain modules.
+	toolchains []verify.Toolchain
+	base       *trust.Material // without what the chain adds
 
 	listings  *listings
 	carried   *carried                      // nil if no modules are carried
@@ -257,7 +264,7 @@ func (c *collector) loadProject(ctx context.Context) error {
 	} else if err != nil {
 		return err
 	}
-	if len(project.Modules) == 0 {
+	if len(project.Modules) == 0 && len(c.Toolchains) == 0 {
 		return verify.ErrNothing
 	}
 	if project.Vendored {
@@ -269,7 +276,28 @@ func (c *collector) loadProject(ctx context.Context) error {
 			c.subjects = append(c.subjects, collected{Module: m, v: module.Version{Path: m.Path, Version: m.Version}})
 		}
 	}
-	return nil
+	return c.loadToolchains(ctx)
+}
+
+// loadToolchains finds the toolchains, after the go command has downloaded them.
+func (c *collector) loadToolchains(ctx context.Context) error {
+	var modules []module.Version
+	for _, name := range c.Toolchains {
+		m, err := gomod.ParseToolchain(name, c.project.WantedToolchain)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(modules, m) {
+			continue
+		}
+		modules = append(modules, m)
+		c.toolchains = append(c.toolchains, verify.Toolchain{Module: m})
+		c.subjects = append(c.subjects, collected{Module: gomod.Module{Path: m.Path, Version: m.Version, Required: m}, v: m})
+	}
+	if c.NoDownload || len(modules) == 0 {
+		return nil
+	}
+	return c.downloadToolchains(ctx, modules)
 }
 
 func (c *collector) phase(p Phase) {

@@ -25,7 +25,7 @@ func (j *judgement) conclude(p *proof, d policy.Decision) policy.Decision {
 	case j.listing != nil && j.vouchedElsewhere(p):
 		d.Outcome = policy.Denied
 	case d.Outcome == policy.Denied:
-		j.report.refuse(p.pieces, d, "take a new snapshot of this project, or have the module attested (modseal attest)")
+		j.report.refuse(p.pieces, d, j.hintEvidence())
 	}
 	return d
 }

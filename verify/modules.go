@@ -117,7 +117,9 @@ func (j *judgement) onDisk(what, file, digest string) {
 // judge hashes and decides. An error means that content could not be hashed.
 func (j *judgement) judge(ctx context.Context) error {
 	var err error
-	if j.at, err = j.places.find(j.v); err != nil {
+	if j.m.GOROOT != "" {
+		j.at.tree = j.m.GOROOT
+	} else if j.at, err = j.places.find(j.v); err != nil {
 		return err
 	}
 	if j.m.GoModOnly {
@@ -127,7 +129,7 @@ func (j *judgement) judge(ctx context.Context) error {
 		return err
 	}
 	if j.listing == nil {
-		j.verdict(NotOnDisk, "neither its zip nor its unpacked tree is in "+j.places.String(), "fetch it with go mod download where the network is, and carry it over")
+		j.verdict(NotOnDisk, "neither its zip nor its unpacked tree is in "+j.places.String(), j.hintFetch())
 		return nil
 	}
 	proof := j.gather()
@@ -168,8 +170,10 @@ func (j *judgement) hashContent(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(j.at.tree), err)
 		}
-		j.listing = t.Listing
-		j.onDisk("tree", j.at.tree, t.Listing.H1().String())
+		if j.listing, err = j.asModule(t.Listing); err != nil {
+			return err
+		}
+		j.onDisk("tree", j.at.tree, j.listing.H1().String())
 		if j.at.zip == "" {
 			return nil
 		}
@@ -226,7 +230,7 @@ func (j *judgement) gather() *proof {
 		switch {
 		case r.status != Verified:
 		case r.record.H1 != p.h1:
-			r.status = Mismatch
+			r.status, r.Why = Mismatch, "it is of other content"
 			j.differs(r.record.H1, fmt.Sprintf("%s, record %d", r.Log, r.Index))
 		default:
 			p.goMods = append(p.goMods, r.record.GoMod)
@@ -324,7 +328,7 @@ func (j *judgement) publish(p *proof) {
 func (j *judgement) differs(want modhash.H1, by string) {
 	j.want = want
 	j.verdict(Mismatch, fmt.Sprintf("content differs from the log\non disk: %s   (%s)\nlogged:  %s   (%s)",
-		j.listing.H1(), j.contentFile(), want, by), hintRefetch)
+		j.listing.H1(), j.contentFile(), want, by), j.hintContent())
 }
 
 func (j *judgement) contentFile() string {

@@ -46,7 +46,6 @@ func (r *Request) checkVendor(ctx context.Context, c *moduleCheck, b *bundles.Bu
 	if !b.Manifest.Listings {
 		return nil, nil, nil, errVendorListings
 	}
-	r.progress(Progress{Total: len(p.Modules)})
 	v := &vendorCheck{moduleCheck: c, project: p, kinds: map[string]string{}, endings: map[string]bool{}, believed: len(b.Seals) > 0 || r.OwnManifest}
 	if err := v.readListings(b); err != nil {
 		return nil, nil, nil, err

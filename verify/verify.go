@@ -55,8 +55,13 @@ type Request struct {
 	ModCache string // overrides GOMODCACHE
 	Zips     string // a directory of module zips, in place of a module cache
 
-	Artifacts []Artifact // what must be proven beside the modules
-	Binaries  []Binary   // whose modules must be proven
+	Artifacts  []Artifact  // what must be proven beside the modules
+	Binaries   []Binary    // whose modules must be proven
+	Toolchains []Toolchain // that must be proven
+	// Go is the Go installation that the build is run with. The toolchain that it
+	// would run for the project must be proven too, if that is a module. Nil is none
+	// known.
+	Go *Installation
 
 	Bundle     io.ReaderAt // the *.modseal file
 	BundleSize int64       // bytes
@@ -107,7 +112,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(e.project.Modules) == 0 && (r.Dir != "" || len(r.Artifacts)+len(r.Binaries) == 0) {
+	if len(e.project.Modules)+len(e.toolchains) == 0 && (r.Dir != "" || len(r.Artifacts)+len(r.Binaries) == 0) {
 		return nil, ErrNothing
 	}
 	for _, a := range r.Artifacts {
@@ -147,6 +152,7 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err
 	}
+	r.progress(Progress{Total: len(e.project.Modules) + len(e.toolchains)})
 	var modules []judged
 	var folder []ModuleReport // the vendor folder itself
 	var notes []string
@@ -158,6 +164,11 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if err != nil {
 		return nil, err
 	}
+	toolchains, err := r.checkToolchains(ctx, check, e.toolchains)
+	if err != nil {
+		return nil, err
+	}
+	modules = append(modules, toolchains...)
 	if err := explainMismatches(b, modules); err != nil {
 		return nil, err
 	}
@@ -200,8 +211,9 @@ func (r *Request) progress(p Progress) {
 
 // enclave is what step 1 reads.
 type enclave struct {
-	project *gomod.Project
-	places  places
+	project    *gomod.Project
+	toolchains []gomod.Module
+	places     places
 }
 
 func readEnclave(r Request) (*enclave, error) {
@@ -214,7 +226,8 @@ func readEnclave(r Request) (*enclave, error) {
 	}
 	e := &enclave{project: &gomod.Project{}}
 	if r.Dir == "" {
-		return e, nil
+		e.toolchains, err = r.toolchains(env, e)
+		return e, err
 	}
 	load := gomod.Request{Dir: r.Dir, Env: env, Mod: r.Mod}
 	if r.Zips != "" {
@@ -236,15 +249,18 @@ func readEnclave(r Request) (*enclave, error) {
 		}
 		load.Cache = &e.places.cache
 	}
-	if e.project, err = gomod.Load(load); err == nil && e.project.Vendor != nil {
+	if e.project, err = gomod.Load(load); err != nil {
+		return nil, err
+	}
+	if e.project.Vendor != nil {
 		e.places.vendor = e.project.Vendor.Dir
 	}
+	e.toolchains, err = r.toolchains(env, e)
 	return e, err
 }
 
 // checkAll gives every module its verdict, in the order of the dependency set.
 func (r *Request) checkAll(ctx context.Context, c *moduleCheck, set []gomod.Module) ([]judged, error) {
-	r.progress(Progress{Total: len(set)})
 	out := make([]judged, len(set))
 	err := c.hasher.Each(ctx, len(set), func(ctx context.Context, i int) error {
 		m, err := c.check(ctx, set[i])
@@ -323,16 +339,17 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	for i := range logs {
 		out.Logs = append(out.Logs, logs[i].report())
 	}
+	set := slices.Concat(e.project.Modules, e.toolchains)
 	for i := range modules {
 		out.Modules[i] = modules[i].ModuleReport
 		if dir := out.Modules[i].Dir; dir != "" {
-			if rel, err := filepath.Rel(e.project.Dir, dir); err == nil && e.project.Modules[i].InTree && filepath.IsLocal(rel) {
+			if rel, err := filepath.Rel(e.project.Dir, dir); err == nil && set[i].InTree && filepath.IsLocal(rel) {
 				out.Modules[i].Dir = rel
 			}
 		}
 	}
-	if n := len(out.Modules); n != len(e.project.Modules) {
-		return nil, fmt.Errorf("%d verdicts for %d modules", n, len(e.project.Modules))
+	if n := len(out.Modules); n != len(set) {
+		return nil, fmt.Errorf("%d verdicts for %d modules", n, len(set))
 	}
 	return out, nil
 }

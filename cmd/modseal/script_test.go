@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func setup(e *testscript.Env) error {
 	if dir, err := os.UserCacheDir(); stdlib == "" && err == nil {
 		stdlib = filepath.Join(dir, "go-build")
 	}
-	e.Vars = append(e.Vars, "WARM_GOCACHE="+stdlib,
+	e.Vars = append(e.Vars, "WARM_GOCACHE="+stdlib, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH,
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
 		"GOSUMDB="+w.sumdb.Key()+" "+serve(w.sumdb), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",

@@ -36,9 +36,10 @@ type snapshotCommand struct {
 	trustFlags
 	chainFlags
 	projectFlags
-	NoDownload  bool `help:"Take modules as they are in the module cache; do not run go mod download."`
-	WithModules bool `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
-	NoListings  bool `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
+	Toolchain   []string `placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
+	NoDownload  bool     `help:"Take modules as they are in the module cache; do not run go mod download."`
+	WithModules bool     `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
+	NoListings  bool     `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
 
 	Cache string `env:"MODSEAL_CACHE" placeholder:"DIR|off" help:"Where to keep what was fetched (default: modseal in the user's cache folder)."`
 	Quiet bool   `short:"q" help:"No progress."`
@@ -80,7 +81,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	}
 	r := &snapshot.Request{
 		Dir: c.project(p, c.Dir, false), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
-		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules,
+		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules, Toolchains: c.Toolchain,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}
 	if c.ModCache != "" {

@@ -15,6 +15,7 @@ type verifyCommand struct {
 	artifactFlags
 	binaryFlags
 	projectFlags
+	goFlags
 	Zips     string `placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
 	HashZips bool   `help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
 	reportFlags
@@ -58,7 +59,10 @@ func (c *verifyCommand) request(p *Process) (*verify.Request, error) {
 	if c.Zips != "" {
 		r.Zips = p.path(c.Zips)
 	}
-	if err := c.fill(p, r); err != nil {
+	if err := c.judgeFlags.fill(p, r); err != nil {
+		return nil, err
+	}
+	if err := c.goFlags.fill(p, r); err != nil {
 		return nil, err
 	}
 	var err error

@@ -34,8 +34,8 @@
 //     modules that neither go.mod nor "go mod download" lists.
 //   - With -mod=mod the go command may edit go.mod in the middle of a build. The set
 //     is that of the go.mod that was read; Project.Mod says when this is so.
-//   - Toolchains, and what ships with them (golang.org/toolchain, golang.org/fips140),
-//     are not resolved; the toolchain line is recorded.
+//   - Toolchains are no part of the set: Project.SelectToolchain tells which one the go
+//     command runs. What ships with them (golang.org/fips140) is theirs.
 //   - Workspaces and their vendor folders, overlays and GOPATH mode are refused with an
 //     [UnsupportedError].
 package gomod

@@ -88,6 +88,10 @@ type Module struct {
 	// module graph has it, but another version was selected.
 	GoModOnly bool
 
+	// GOROOT is the Go installation that is read in place of a golang.org/toolchain
+	// module; "" for every other module, and for a toolchain in the module cache.
+	GOROOT string
+
 	// Sum and GoModSum are the h1s of the module and of its go.mod that the go command
 	// finds in go.sum; "" when there is none.
 	Sum, GoModSum string
