@@ -45,7 +45,8 @@ type CarriedFile struct {
 	Content        // as the manifest has it
 }
 
-const carriedFolder = "cache/download/"
+// CarriedFolder is where the module files are in the payload.
+const CarriedFolder = "cache/download/"
 
 // CarriesModules tells whether the bundle has the module files: of all modules
 // or of none.
@@ -89,7 +90,7 @@ func carriedName(v module.Version, kind string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %.200q is no version", ErrDamaged, v.Version)
 	}
-	return carriedFolder + path + "/@v/" + version + kind, nil
+	return CarriedFolder + path + "/@v/" + version + kind, nil
 }
 
 // checkCarried demands that all modules are carried or none, each whole, and

@@ -9,7 +9,8 @@
 //	    ├── logs/N/entries.jsonl     the entries, one JSON object a line
 //	    ├── trust/…                  TUF metadata chain and trusted_root.json, perhaps
 //	    ├── listings/HEX             Hash1 pre-image whose SHA-256 is HEX
-//	    └── cache/download/…         the modules' files as a file:// GOPROXY has them, perhaps
+//	    ├── cache/download/…         the modules' files as a file:// GOPROXY has them, perhaps
+//	    └── cache/download/sumdb/…   tiles of the checksum database, for the go command itself, perhaps
 //
 // docs/format.md is the specification. The package authenticates first and
 // parses later: Open hands no byte of the payload to the decompressor before a

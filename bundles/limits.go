@@ -28,6 +28,7 @@ const (
 	MaxGoMod      = 16 << 20  // bytes of a module's go.mod (.mod), as the go command has it
 	MaxZip        = 500 << 20 // bytes of a module's zip, as the go command has it
 	MaxCarried    = 8 << 30   // bytes of all module files together
+	MaxTiles      = 1 << 17   // tiles of one log: 1 GiB
 
 	maxWindow = 8 << 20 // bytes of history that a zstd frame may ask for
 )
@@ -35,14 +36,14 @@ const (
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, leaves, trustFiles int
+	seals, logs, modules, artifacts, leaves, trustFiles, tiles int
 
 	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves, trustFiles: MaxTrustFiles,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, leaves: merkle.MaxLeaves, trustFiles: MaxTrustFiles, tiles: MaxTiles,
 		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,

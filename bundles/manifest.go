@@ -56,6 +56,7 @@ type LogInfo struct {
 	Name  string `json:"name"`            // the checksum database's name; Rekor: the checkpoint's origin line
 	LogID string `json:"logID,omitempty"` // Rekor: the log's ID in the trusted root, hex
 	Size  uint64 `json:"size"`            // of the checkpoint's tree
+	Tiles bool   `json:"tiles,omitempty"` // whether the bundle has the tiles from which the go command proves the entries; of checksum databases
 }
 
 // Module is a module of the dependency set that the snapshot was taken of.
@@ -212,7 +213,10 @@ func (m *Manifest) check(lim limits) error {
 	case !strictlySorted(m.Files, compareFiles):
 		return bad("files are not sorted, or one is there twice")
 	}
-	return m.checkCarried(lim)
+	if err := m.checkCarried(lim); err != nil {
+		return err
+	}
+	return m.checkTiles()
 }
 
 func (l *LogInfo) check() error {

@@ -79,6 +79,9 @@ func (b *Bundle) decode() error {
 	if err := p.carried(m, func(CarriedFile, io.Reader) error { return nil }); err != nil {
 		return err
 	}
+	if err := p.tiles(b.Logs, func(CarriedTile, []byte) error { return nil }); err != nil {
+		return err
+	}
 	return p.end()
 }
 

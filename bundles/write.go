@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/modseal/modseal/merkle"
 )
 
 // Payload is what goes into payload.tar.zst.
@@ -25,6 +27,9 @@ type Payload struct {
 
 	// Carry opens a module file that the manifest says is carried.
 	Carry func(f CarriedFile) (io.ReadCloser, error)
+
+	// Tiles gives tiles of a log of which LogInfo.Tiles says that they are carried.
+	Tiles func(l *Log, tiles []merkle.Tile) ([][]byte, error)
 }
 
 // WritePayload writes payload.tar.zst. Equal payloads give equal bytes. What
@@ -60,7 +65,7 @@ func (p *Payload) write(w io.Writer, lim limits) error {
 		return err
 	}
 	if p.Manifest.CarriesModules() {
-		if err := errors.Join(endBlock(), p.writeCarried(t)); err != nil {
+		if err := errors.Join(endBlock(), p.writeCarried(t), p.writeTiles(t, lim)); err != nil {
 			return err
 		}
 	}

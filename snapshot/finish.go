@@ -99,7 +99,7 @@ func (c *collector) payload() *bundles.Payload {
 		p.Listing = c.listings.get
 	}
 	if c.carried != nil {
-		p.Carry = c.carried.open
+		p.Carry, p.Tiles = c.carried.open, c.tiles
 	}
 	return p
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/rekor"
 	"github.com/modseal/modseal/internal/trust"
+	"github.com/modseal/modseal/merkle"
 	"github.com/modseal/modseal/verify"
 )
 
@@ -68,6 +69,7 @@ type Request struct {
 	AllowMissing bool
 	Listings     bool      // carry the listings of the modules
 	WithModules  bool      // carry the modules too: zips, go.mod files and metadata
+	SumDBTiles   bool      // and the tiles from which the go command proves them by itself; with WithModules alone
 	Created      time.Time // to state in the bundle
 	Now          time.Time // the moment of judging, for the self-check
 	CacheDir     string    // for what was fetched; "" is none
@@ -169,6 +171,7 @@ type collector struct {
 	subjects []collected
 	logs     []collectedLog
 	summary  *Summary
+	tiles    func(l *bundles.Log, tiles []merkle.Tile) ([][]byte, error) // of the checksum database, if they are carried
 	// toolchains are the golang.org/toolchain modules.
 	toolchains []verify.Toolchain
 	base       *trust.Material // without what the chain adds

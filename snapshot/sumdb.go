@@ -72,6 +72,12 @@ func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []
 	if err != nil {
 		return err
 	}
+	if c.SumDBTiles {
+		l.Tiles = true
+		c.tiles = func(l *bundles.Log, tiles []merkle.Tile) ([][]byte, error) {
+			return client.Tiles(ctx, head.Tree, tiles)
+		}
+	}
 	c.logs = append(c.logs, *l)
 	s := client.Stats()
 	c.phase(Phase{Name: "look up in " + db.Name, Done: fmt.Sprintf("%d records in a tree of %d; %d lookups and %d tiles from the network, %d and %d from caches",

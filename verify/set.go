@@ -22,6 +22,10 @@ var ErrNotCarried = errors.New("the bundle carries no module files")
 // read the zip of every module, or its go.mod alone where no zip is carried. That
 // they are all that a project needs is for Check to say.
 //
+// Tiles of a checksum database in dir must lead from its records to the proven root;
+// ErrDamaged tells of others. Those of a database that is not trusted are left to the
+// go command to judge, and a note says so.
+//
 // Of the request Dir, Zips, ModCache, Artifacts and what opens a bundle are not
 // used; b was opened with its Seals. The report calls dir [CarriedName]: there is
 // no other place yet.
@@ -48,6 +52,9 @@ func CheckCarried(ctx context.Context, r Request, b *bundles.Bundle, dir string)
 	}
 	out, err := r.judge(ctx, e, b)
 	if err != nil {
+		return nil, err
+	}
+	if err := out.checkTiles(b, dir); err != nil {
 		return nil, err
 	}
 	out.carried(dir)

@@ -14,11 +14,13 @@ import (
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/seal"
 	"github.com/modseal/modseal/internal/testlog"
+	"github.com/modseal/modseal/merkle"
 )
 
 // forge BUNDLE NEW [MODULE.KIND FILE]... is a dishonest sealer: NEW is the bundle
 // with the file in place of the module's .info, .mod or .zip, and with a manifest
-// and a seal to match. FILE "-" leaves a zip out.
+// and a seal to match. FILE "-" leaves a zip out. In place of MODULE.KIND a tile can
+// be named as in the payload.
 func forge(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args)%2 != 0 || len(args) < 2 {
 		ts.Fatalf("usage: forge BUNDLE NEW [MODULE.KIND FILE]...")
@@ -28,6 +30,23 @@ func forge(ts *testscript.TestScript, neg bool, args []string) {
 		instead[args[i]] = args[i+1]
 	}
 	p := takeApart(ts, []byte(ts.ReadFile(args[0])))
+	honestTiles := p.Tiles
+	tiles := map[string]string{}
+	for name, file := range instead {
+		if strings.Contains(name, "/tile/") {
+			tiles[name] = ts.ReadFile(file)
+			delete(instead, name)
+		}
+	}
+	p.Tiles = func(l *bundles.Log, wanted []merkle.Tile) ([][]byte, error) {
+		out, err := honestTiles(l, wanted)
+		for i, t := range wanted {
+			if data, ok := tiles[bundles.TileName(l, t)]; ok {
+				out[i] = []byte(data)
+			}
+		}
+		return out, err
+	}
 	content := map[string][]byte{}
 	for i := range p.Manifest.Modules {
 		m := &p.Manifest.Modules[i]
@@ -91,8 +110,20 @@ func takeApart(ts *testscript.TestScript, file []byte) *bundles.Payload {
 		content[f.SHA256], err = io.ReadAll(r)
 		return err
 	}))
+	tiles := map[string][]byte{}
+	ts.Check(b.Tiles(func(t bundles.CarriedTile, data []byte) error {
+		tiles[t.Name] = data
+		return nil
+	}))
 	return &bundles.Payload{
 		Manifest: b.Manifest, Logs: b.Logs, Trust: b.Trust,
+		Tiles: func(l *bundles.Log, wanted []merkle.Tile) ([][]byte, error) {
+			var out [][]byte
+			for _, t := range wanted {
+				out = append(out, tiles[bundles.TileName(l, t)])
+			}
+			return out, nil
+		},
 		Listing: func(digest string) ([]byte, error) { return content[digest], nil },
 		Carry: func(f bundles.CarriedFile) (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(string(content[f.SHA256]))), nil

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge,
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records,
 		},
 	})
 }
@@ -166,6 +166,19 @@ func zipOf(ts *testscript.TestScript, m module.Version, dir string) (file, goMod
 	}
 	ts.Check(z.Close())
 	return b.Bytes(), goMod
+}
+
+// records N fills the checksum database with so many records of other modules.
+func records(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: records N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for i := range n {
+		m := module.Version{Path: fmt.Sprintf("example.com/other%d", i), Version: "v1.0.0"}
+		ts.Value("world").(*world).sumdb.Add(m, "h1:"+strings.Repeat("A", 43)+"=", "h1:"+strings.Repeat("A", 43)+"=")
+	}
 }
 
 // sigstore SIGNER FILE BUNDLE signs a file, logs that in the Rekor, and writes the

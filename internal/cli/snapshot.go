@@ -39,6 +39,7 @@ type snapshotCommand struct {
 	Toolchain   []string `placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
 	NoDownload  bool     `help:"Take modules as they are in the module cache; do not run go mod download."`
 	WithModules bool     `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
+	SumDBTiles  bool     `name:"sumdb-tiles" help:"Carry the checksum database's tiles with the modules, so that behind the gap the go command checks all of it again (GOSUMDB stays on)."`
 	NoListings  bool     `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
 
 	Cache string `env:"MODSEAL_CACHE" placeholder:"DIR|off" help:"Where to keep what was fetched (default: modseal in the user's cache folder)."`
@@ -79,9 +80,12 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	if (c.SealKey == "" && !c.SealKeyless) == !c.NoSeal {
 		return nil, usagef("give either --seal-key K.key or --seal-keyless to seal the bundle, or --no-seal")
 	}
+	if c.SumDBTiles && !c.WithModules {
+		return nil, usagef("--sumdb-tiles needs --with-modules: tiles are of use beside the modules alone")
+	}
 	r := &snapshot.Request{
 		Dir: c.project(p, c.Dir, false), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
-		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules, Toolchains: c.Toolchain,
+		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules, SumDBTiles: c.SumDBTiles, Toolchains: c.Toolchain,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}
 	if c.ModCache != "" {

@@ -28,7 +28,7 @@ Exit codes: 0 every module is proven, and DIR is written; 1 at least one is not;
 
 Example: modseal unpack --seal-key seal.pub deps.modseal proxy && GOPROXY=file://$PWD/proxy GOSUMDB=off go build ./...
 
-GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project. There are the modules of the dependency set that the snapshot was taken of; go mod tidy and the like, which walk the whole module graph, want more.`
+GOSUMDB=off is safe then for what is in DIR, and only that: modseal verify still compares it with the project. With a bundle made with --sumdb-tiles it is not needed: the go command finds the checksum database in DIR, and checks each module and toolchain itself. There are the modules of the dependency set that the snapshot was taken of; go mod tidy and the like, which walk the whole module graph, want more.`
 }
 
 // Run is modseal unpack.
@@ -73,6 +73,9 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	}
 	if c.Format == "text" && c.Output == "" {
 		fmt.Fprintf(p.Stdout, "%s: %s, %d bytes, for GOPROXY=file://%s\n", c.Dir, report.Things(written.Modules, 0), written.Bytes, filepath.ToSlash(dir))
+		for _, name := range written.SumDBs {
+			fmt.Fprintf(p.Stdout, "%s: the checksum database %s is there too, so GOSUMDB can stay on\n", c.Dir, name)
+		}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 type Written struct {
 	Modules int
 	Bytes   int64
+	SumDBs  []string // checksum databases whose tiles are there
 }
 
 // Modules writes the module files that a bundle carries into dir, laid out for
@@ -28,6 +29,7 @@ type Written struct {
 //	PATH/@v/VERSION.info    version and, if the snapshot knew it, time
 //	PATH/@v/VERSION.mod
 //	PATH/@v/VERSION.zip     unless only go.mod is read of the module
+//	sumdb/NAME/...          of a checksum database with tiles: see writeSumDBs
 //
 // Names are made of the modules' paths and versions, escaped as in the module
 // cache; those in the archive have no part in it. A pseudo-version is not in the
@@ -55,7 +57,11 @@ func Modules(ctx context.Context, b *bundles.Bundle, dir *os.Root) (Written, err
 	if err != nil {
 		return out, err
 	}
-	return out, writeLists(b, dir)
+	if err := writeLists(b, dir); err != nil {
+		return out, err
+	}
+	out.SumDBs, err = writeSumDBs(ctx, b, dir)
+	return out, err
 }
 
 // carriedPlace is where a module file belongs below the folder.

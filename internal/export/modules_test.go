@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestModules(t *testing.T) {
 		want[base+".zip"], want[base+".mod"], want[base+".info"] = "zip of "+m, "go.mod of "+m, fmt.Sprintf("{\"Version\":%q}\n", version)
 		size += int64(len(want[base+".zip"]) + len(want[base+".mod"]) + len(want[base+".info"]))
 	}
-	if err != nil || !maps.Equal(got, want) || n != (export.Written{Modules: 5, Bytes: size}) {
+	if err != nil || !maps.Equal(got, want) || !reflect.DeepEqual(n, export.Written{Modules: 5, Bytes: size}) {
 		t.Errorf("%v, %+v: %q; want %q", err, n, got, want)
 	}
 }

@@ -29,13 +29,14 @@ func (c *Client) Nodes(ctx context.Context, tree merkle.Tree) merkle.NodeReader 
 }
 
 func (c *Client) nodes(ctx context.Context, head Head) *nodeReader {
-	return &nodeReader{c, ctx, head}
+	return &nodeReader{client: c, ctx: ctx, head: head}
 }
 
 type nodeReader struct {
 	client *Client
 	ctx    context.Context
 	head   Head
+	keep   map[tlog.Tile][]byte // authentic tiles, if they are wanted; else nil
 }
 
 // ReadNodes implements [merkle.NodeReader].
@@ -93,14 +94,44 @@ func (r *nodeReader) readHashes(indexes []int64) ([]tlog.Hash, error) {
 	hashes, badCache, err := r.tryHashes(indexes, false)
 	if badCache {
 		r.client.stats.badCache.Add(1)
+		clear(r.keep)
 		hashes, _, err = r.tryHashes(indexes, true)
 	}
 	return hashes, err
 }
 
+// Tiles returns tiles of a tree, which should be that of a [Head], as [merkle.Tiles]
+// gives them: of each the hashes of its nodes, 32 bytes each. They are authenticated, and
+// fetched, as nodes are; all of them are in memory at once.
+func (c *Client) Tiles(ctx context.Context, tree merkle.Tree, tiles []merkle.Tile) ([][]byte, error) {
+	out := make([][]byte, 0, len(tiles))
+	for part := range slices.Chunk(tiles, maxTilesAtOnce) {
+		r := &nodeReader{client: c, ctx: ctx, head: Head{Tree: tree}, keep: map[tlog.Tile][]byte{}}
+		var indexes []int64
+		for _, t := range part {
+			nodes := tree.Size >> (uint(t.Level) * tileHeight) // of the tile's level
+			if nodes == 0 || t.Index > (nodes-1)>>tileHeight {
+				return nil, fmt.Errorf("checksum database: tile %d at level %d isn't in a tree of size %d", t.Index, t.Level, tree.Size)
+			}
+			indexes = append(indexes, tlog.StoredHashIndex(int(t.Level)*tileHeight, int64(t.Index)<<tileHeight))
+		}
+		if _, err := r.readHashes(indexes); err != nil {
+			return nil, err
+		}
+		for _, t := range part {
+			data, ok := r.keep[tlog.Tile{H: tileHeight, L: int(t.Level), N: int64(t.Index), W: t.Width}]
+			if !ok {
+				return nil, fmt.Errorf("checksum database: a tree of size %d has no tile %+v", tree.Size, t)
+			}
+			out = append(out, data)
+		}
+	}
+	return out, nil
+}
+
 func (r *nodeReader) tryHashes(indexes []int64, noCaches bool) (hashes []tlog.Hash, badCache bool, err error) {
 	tree := tlog.Tree{N: int64(r.head.Tree.Size), Hash: tlog.Hash(r.head.Tree.Root)}
-	tiles := &tileReader{client: r.client, ctx: r.ctx, noCaches: noCaches, origin: make(map[tlog.Tile]origin)}
+	tiles := &tileReader{client: r.client, ctx: r.ctx, noCaches: noCaches, keep: r.keep, origin: make(map[tlog.Tile]origin)}
 	hashes, err = tlog.TileHashReader(tree, tiles).ReadHashes(indexes)
 	var size *tileSizeError
 	switch {

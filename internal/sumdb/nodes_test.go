@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -63,6 +64,54 @@ func TestNodes(t *testing.T) {
 		slices.Sort(took)
 		if want := 1 + len(tlog.NewTiles(tileHeight, 0, int64(size))); len(took) != want || len(slices.Compact(took)) != want {
 			t.Errorf("size %d: requests %q", size, took)
+		}
+	}
+}
+
+// Tiles hold the nodes that they are named for, and what isn't a tile of the tree is
+// refused.
+func TestTiles(t *testing.T) {
+	db := newDB(t, "")
+	for _, size := range []int{1, 255, 256, 257, 700, 2000} {
+		db.grow(size)
+		tree := db.head().Tree
+		r := rand.New(rand.NewPCG(1, uint64(size)))
+		leaves := map[uint64]bool{}
+		for range 5 {
+			leaves[r.Uint64N(uint64(size))] = true
+		}
+		tiles, err := merkle.Tiles(tree.Size, slices.Sorted(maps.Keys(leaves)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := db.client(Options{})
+		data, err := c.Tiles(background(), tree, tiles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, tile := range tiles {
+			if len(data[i]) != tile.Width*32 {
+				t.Fatalf("size %d: tile %+v has %d bytes", size, tile, len(data[i]))
+			}
+			for n := range tile.Width {
+				id := merkle.NodeID{Level: tile.Level * tileHeight, Index: tile.Index<<tileHeight + uint64(n)}
+				if want := nodeHash(id); string(data[i][32*n:32*n+32]) != string(want[:]) {
+					t.Fatalf("size %d: node %d of tile %+v is wrong", size, n, tile)
+				}
+			}
+		}
+		for _, wrong := range []merkle.Tile{
+			{Index: uint64(size-1)>>tileHeight + 1, Width: 1}, {Level: 2, Width: 1}, {Level: 8, Width: 1}, {Level: 255, Width: 1},
+			{Index: tiles[0].Index, Width: tiles[0].Width - 1}, {Index: 1 << 60, Width: 1},
+		} {
+			if _, err := c.Tiles(background(), tree, []merkle.Tile{wrong}); err == nil {
+				t.Errorf("size %d: tile %+v", size, wrong)
+			}
+		}
+		lie := tree
+		lie.Root[0] ^= 1
+		if _, err := c.Tiles(background(), lie, tiles); err == nil {
+			t.Errorf("size %d: tiles of another tree", size)
 		}
 	}
 }

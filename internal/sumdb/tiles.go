@@ -30,6 +30,7 @@ type tileReader struct {
 	client   *Client
 	ctx      context.Context
 	noCaches bool // only the network will do
+	keep     map[tlog.Tile][]byte
 
 	mu     sync.Mutex
 	origin map[tlog.Tile]origin
@@ -86,6 +87,9 @@ func (r *tileReader) SaveTiles(tiles []tlog.Tile, data [][]byte) {
 			c.stats.cachedBytes.Add(int64(len(data[i])))
 		}
 		c.tiles.put(t, data[i])
+		if r.keep != nil {
+			r.keep[t] = data[i]
+		}
 	}
 }
 
