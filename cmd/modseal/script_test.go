@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records,
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records, "zip": zipFolder, "ziphash": ziphash, "gosum": goSum,
 		},
 	})
 }
@@ -179,6 +179,48 @@ func records(ts *testscript.TestScript, neg bool, args []string) {
 		m := module.Version{Path: fmt.Sprintf("example.com/other%d", i), Version: "v1.0.0"}
 		ts.Value("world").(*world).sumdb.Add(m, "h1:"+strings.Repeat("A", 43)+"=", "h1:"+strings.Repeat("A", 43)+"=")
 	}
+}
+
+// zip MODULE@VERSION DIR FILE zips a folder as a module.
+func zipFolder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: zip MODULE@VERSION DIR FILE")
+	}
+	path, version, _ := strings.Cut(args[0], "@")
+	file, _ := zipOf(ts, module.Version{Path: path, Version: version}, ts.MkAbs(args[1]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), file, 0o644))
+}
+
+// ziphash ZIP FILE writes the zip's h1 as the go command keeps it beside a zip.
+func ziphash(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ziphash ZIP FILE")
+	}
+	h1, err := dirhash.HashZip(ts.MkAbs(args[0]), dirhash.Hash1)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(h1), 0o644))
+}
+
+// gosum FILE MODULE@VERSION ZIP puts the zip's h1 into go.sum in place of the module's.
+func goSum(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: gosum FILE MODULE@VERSION ZIP")
+	}
+	h1, err := dirhash.HashZip(ts.MkAbs(args[2]), dirhash.Hash1)
+	ts.Check(err)
+	prefix := strings.Replace(args[1], "@", " ", 1) + " "
+	var out strings.Builder
+	found := false
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if strings.HasPrefix(line, prefix) {
+			found, line = true, prefix+h1+"\n"
+		}
+		out.WriteString(line)
+	}
+	if !found {
+		ts.Fatalf("%s: no line for %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o644))
 }
 
 // sigstore SIGNER FILE BUNDLE signs a file, logs that in the Rekor, and writes the
