@@ -134,6 +134,11 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 		}
 		fmt.Fprintf(w, "carries   the modules: %d files, %d bytes\n", files, size)
 	}
+	for _, l := range m.Logs {
+		if l.Tiles {
+			fmt.Fprintf(w, "carries   tiles of %s, for the go command\n", report.Visible(l.Name))
+		}
+	}
 	if len(m.Artifacts) > 0 {
 		fmt.Fprintf(w, "artifacts %d\n", len(m.Artifacts))
 	}
