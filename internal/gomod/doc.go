@@ -18,7 +18,8 @@
 //     was read for it is in the set as well (Module.GoModOnly), because whoever
 //     can change one of these files can change the set.
 //
-// Both are taken after the main module's exclude and replace directives.
+// Both are taken after the main module's exclude and replace directives. e2e/catalogue
+// holds them against the go command's for real projects.
 //
 // A project that is built from its vendor folder has, if asked for ([ReadVendor]), the
 // modules to which vendor/modules.txt gives packages, once that file was held against

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package catalogue
+
+func memoryDir() string { return "" }
