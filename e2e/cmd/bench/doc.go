@@ -17,9 +17,11 @@
 //   - verify: on a warm module cache, against SHA-256 over the same bytes in a process of its own with one worker for
 //     each processor, and against "go mod verify" in the same project on the same cache.
 //   - memory: the largest resident set of verify, for few and for all modules.
+//   - vendor: verify of a vendor folder, Kubernetes' own set, against SHA-256 over the same files as above, and against
+//     "diff -r" with a copy of the folder, which is how one would see by hand that nothing in it was changed.
 //   - merkle: the benchmarks of package merkle with 100,000 leaves.
 //
 // The modules are those of package benchset. They are downloaded to the module cache if they aren't there, which takes a
 // network, and are then linked into a module cache of the bench's own, without what the go command keeps of the checksum
-// database. With -quick it is modseal's own dependencies, and fewer rounds.
+// database. With -quick it is modseal's own dependencies, and fewer rounds, and no vendor folder.
 package main

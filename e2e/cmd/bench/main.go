@@ -96,6 +96,7 @@ func run(ctx context.Context, o options) (err error) {
 		{"bundle", b.measureBundle},
 		{"verify", b.measureVerify},
 		{"memory", b.measureMemory},
+		{"vendor", b.measureVendor},
 		{"merkle", b.measureMerkle},
 	} {
 		start := time.Now()

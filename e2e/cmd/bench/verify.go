@@ -82,16 +82,21 @@ func (b *bench) measureVerify(ctx context.Context) error {
 	if err := b.round(ctx, list, 0, new(comparison)); err != nil {
 		return err
 	}
-	for start := time.Now(); ; {
-		n := len(c.floor.elapsed)
-		if n == maxRounds || n >= minRounds && (b.quick || time.Since(start) > enough) {
-			break
-		}
-		if err := b.round(ctx, list, n, &c); err != nil {
+	if err := b.rounds(func(n int) error { return b.round(ctx, list, n, &c) }); err != nil {
+		return err
+	}
+	c.rows(&b.table, len(b.set.modules))
+	return nil
+}
+
+// rounds calls round so often that the middle one is an ordinary one.
+func (b *bench) rounds(round func(n int) error) error {
+	start := time.Now()
+	for n := 0; n < maxRounds && (n < minRounds || !b.quick && time.Since(start) <= enough); n++ {
+		if err := round(n); err != nil {
 			return err
 		}
 	}
-	c.rows(&b.table, len(b.set.modules))
 	return nil
 }
 
@@ -137,8 +142,13 @@ func (c *comparison) rows(t *table, modules int) {
 	t.atMost("  the same in CPU seconds", "%.2f", ratio(c.modseal.cpu, c.floor.cpu), 1.25)
 	t.atMost("modseal verify / go mod verify", "%.2f", ratio(c.modseal.elapsed, c.goVerify.elapsed), 0.35)
 	t.atMost("  the same in CPU seconds", "%.2f", ratio(c.modseal.cpu, c.goVerify.cpu), 0.35)
-	if had := ratio(c.floor.cpu, c.floor.elapsed); had < 0.7*float64(c.size.Workers) {
-		t.note("SHA-256 had %.1f of %d processors: the machine was busy, and the times are not to be relied on; CPU seconds say more than elapsed ones.", had, c.size.Workers)
+	noteBusy(t, "SHA-256", c.floor, c.size.Workers)
+}
+
+// noteBusy says so when the floor did not have the processors for itself.
+func noteBusy(t *table, what string, floor times, workers int) {
+	if had := ratio(floor.cpu, floor.elapsed); had < 0.7*float64(workers) {
+		t.note("%s had %.1f of %d processors: the machine was busy, and the times are not to be relied on; CPU seconds say more than elapsed ones.", what, had, workers)
 	}
 }
 
