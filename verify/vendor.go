@@ -47,28 +47,28 @@ func (r *Request) checkVendor(ctx context.Context, c *moduleCheck, b *bundles.Bu
 		return nil, nil, nil, errVendorListings
 	}
 	v := &vendorCheck{moduleCheck: c, project: p, kinds: map[string]string{}, endings: map[string]bool{}, believed: len(b.Seals) > 0 || r.OwnManifest}
-	if err := v.readListings(b); err != nil {
+	folder, err := v.hash(ctx, b)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := v.hash(ctx); err != nil {
+	if err := v.share(folder); err != nil {
 		return nil, nil, nil, err
 	}
 	out := make([]judged, len(p.Modules))
 	for i := range p.Modules {
-		var err error
 		if out[i], err = v.check(ctx, i); err != nil {
 			return nil, nil, nil, err
 		}
 		r.progress(Progress{Modules: 1})
 	}
-	var folder []ModuleReport
+	var strays []ModuleReport
 	if len(v.stray) > 0 {
 		m := ModuleReport{Path: "vendor", Dir: "vendor"}
 		m.set(Mismatch, "the vendor folder has files that belong to no module of vendor/modules.txt", hintVendor)
 		m.setVendorDifferences(v.stray)
-		folder = append(folder, m)
+		strays = append(strays, m)
 	}
-	return out, folder, v.notes(), nil
+	return out, strays, v.notes(), nil
 }
 
 // readListings finds the listing of each module: the one that a trusted record
@@ -122,16 +122,37 @@ func (v *vendorCheck) relative(name string) (i int, rel string, ok bool) {
 	return i, rel, ok
 }
 
-func (v *vendorCheck) hash(ctx context.Context) error {
+// hash hashes the folder, and reads the listings meanwhile.
+func (v *vendorCheck) hash(ctx context.Context, b *bundles.Bundle) (*modhash.VendorResult, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var bad error // of the listings
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		if bad = v.readListings(b); bad != nil {
+			cancel(bad)
+		}
+	}()
 	folder, err := v.hasher.Vendor(ctx, v.project.Vendor.Dir, func(name string) (sum [32]byte, ok bool) {
+		<-read
 		if i, rel, ok := v.relative(name); ok && v.listings[i] != nil {
 			return v.listings[i].File(rel)
 		}
 		return sum, false
 	})
-	if err != nil {
-		return fmt.Errorf("vendor folder: %w", err)
+	<-read
+	switch {
+	case bad != nil:
+		return nil, bad
+	case err != nil:
+		return nil, fmt.Errorf("vendor folder: %w", err)
 	}
+	return folder, nil
+}
+
+// share gives every file of the folder to the module that it belongs to.
+func (v *vendorCheck) share(folder *modhash.VendorResult) error {
 	v.files = make([][]modhash.File, len(v.project.Modules))
 	v.wrong = make([][]modhash.Change, len(v.project.Modules))
 	for _, name := range folder.Endings {

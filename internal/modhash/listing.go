@@ -114,6 +114,7 @@ func ParseListing(b []byte) (*Listing, error) {
 	}
 	l.files = make([]File, 0, lines)
 	prefix := ""
+	var names nameChecker
 	for rest := l.text; rest != ""; {
 		line, after, whole := strings.Cut(rest, "\n")
 		rest = after
@@ -126,7 +127,7 @@ func ParseListing(b []byte) (*Listing, error) {
 			prefix = namePrefix(l.module)
 		}
 		if err == nil {
-			err = l.append(sum, prefix, name)
+			err = l.append(sum, prefix, name, &names)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listing: line %d: %w", len(l.files)+1, err)
@@ -167,12 +168,12 @@ func moduleOf(name string) (module.Version, error) {
 }
 
 // append adds a file to the listing, if it may be the next one.
-func (l *Listing) append(sum [sha256.Size]byte, prefix, name string) error {
+func (l *Listing) append(sum [sha256.Size]byte, prefix, name string, names *nameChecker) error {
 	name, ok := strings.CutPrefix(name, prefix)
 	if !ok {
 		return fmt.Errorf("%s does not begin with %s", quote(name), quote(prefix))
 	}
-	if problem := checkName(name); problem != "" {
+	if problem := names.check(name); problem != "" {
 		return &ContentError{Path: name, Problem: problem}
 	}
 	if n := len(l.files); n > 0 && l.files[n-1].Name >= name {

@@ -41,6 +41,23 @@ func checkName(name string) (problem string) {
 	return "not a valid file name in a module"
 }
 
+// A nameChecker checks names as checkName does, one after the other. Most come after another one in the same folder, and
+// then only what is new is looked at: a name is valid if each of its elements is, and isn't too deep.
+type nameChecker struct {
+	folder string // of the last valid name, with the slash at its end
+}
+
+func (c *nameChecker) check(name string) (problem string) {
+	at := strings.LastIndexByte(name, '/') + 1
+	if name[:at] == c.folder && checkName(name[at:]) == "" {
+		return ""
+	}
+	if problem = checkName(name); problem == "" {
+		c.folder = name[:at]
+	}
+	return problem
+}
+
 // checkSize returns what is wrong with the size of a file at the root of a module, or "".
 func checkSize(name string, size int64) (problem string) {
 	switch {

@@ -42,7 +42,7 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 	if err := checkModule(m); err != nil {
 		return nil, refuse(m, err)
 	}
-	t, err := h.walk(ctx, dir, m, MaxContent, nil)
+	t, err := h.walk(ctx, dir, m, MaxContent)
 	if err == nil {
 		err = t.wrong.refused(m)
 	}
@@ -58,7 +58,7 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 
 // Folder hashes all files below dir by the rules of [Hasher.Tree], but without a limit for their sizes.
 func (h *Hasher) Folder(ctx context.Context, dir string) (*FolderResult, error) {
-	t, err := h.walk(ctx, dir, module.Version{}, noLimit, nil)
+	t, err := h.walk(ctx, dir, module.Version{}, noLimit)
 	if err == nil {
 		err = t.wrong.refused(module.Version{})
 	}
@@ -83,14 +83,12 @@ type tree struct {
 	isModule bool
 	maxBytes int64
 	bytes    atomic.Int64
-	want     func(name string) ([32]byte, bool) // see Vendor; may be nil
 
 	mu      sync.Mutex
 	files   []File
 	entries int
-	names   int      // bytes
-	leave   func()   // once admitWide was called
-	endings []string // see VendorResult; not sorted
+	names   int    // bytes
+	leave   func() // once admitWide was called
 }
 
 // A folder is an open folder of a tree. There are two implementations: with the system calls of Unix, and with os.Root.
@@ -138,7 +136,7 @@ func (f *sharedFolder) drop() {
 
 // walk hashes the files below dir. The names in t.files are relative to dir, sorted and valid. What is wrong with
 // single files is in t.wrong.
-func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxBytes int64, want func(string) ([32]byte, bool)) (*tree, error) {
+func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxBytes int64) (*tree, error) {
 	w, err := h.acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -155,7 +153,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 	if err != nil {
 		return nil, refuse(m, err)
 	}
-	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes, want: want}
+	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes}
 	defer func() {
 		if t.leave != nil {
 			t.leave()
@@ -226,6 +224,7 @@ func (t *tree) admit(dir string, entries []fs.DirEntry) error {
 func (t *tree) readEntries(w *worker, f *sharedFolder, dir string, entries []fs.DirEntry) {
 	var jobs []job
 	var files []string
+	var names nameChecker
 	for _, e := range entries {
 		name := dir + e.Name()
 		switch kind := e.Type(); {
@@ -236,7 +235,7 @@ func (t *tree) readEntries(w *worker, f *sharedFolder, dir string, entries []fs.
 				t.readChild(w, f, name)
 			})
 		case kind.IsRegular():
-			if problem := checkName(name); problem != "" {
+			if problem := names.check(name); problem != "" {
 				t.wrong.add(name, problem, nil)
 				continue
 			}
@@ -295,7 +294,6 @@ func (t *tree) readFiles(w *worker, f *sharedFolder, names []string) {
 			t.addProblem(name, err)
 			continue
 		}
-		t.compare(w, f, name, sum)
 		done[n] = File{Name: name, SHA256: sum}
 		n++
 	}

@@ -29,6 +29,7 @@ func TestVendor(t *testing.T) {
 			"a/none.go":    {"x", "y"},
 			"a/empty.go":   {"", "\n"},
 			"a/extra.go":   {"x\r\n", ""},
+			"top.go":       {"x\r\n", "x\n"},
 		}
 		for name, d := range disk {
 			writeFile(t, filepath.Join(dir, filepath.FromSlash(name)), []byte(d[0]))
@@ -44,7 +45,7 @@ func TestVendor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{"a/cr.go", "a/mixed.go", "a/to_crlf.go", "a/to_lf.go"}; !slices.Equal(r.Endings, want) {
+		if want := []string{"a/cr.go", "a/mixed.go", "a/to_crlf.go", "a/to_lf.go", "top.go"}; !slices.Equal(r.Endings, want) {
 			t.Errorf("line endings: %q, want %q", r.Endings, want)
 		}
 		if len(r.Files) != len(disk) {
