@@ -20,6 +20,8 @@ type goWorld struct {
 	t   *testing.T
 	dir string
 	cmd string
+	env []string // further settings
+	sub string   // where in a project the go command and Load are run
 }
 
 func newGoWorld(t *testing.T) *goWorld {
@@ -66,14 +68,21 @@ func (w *goWorld) run(project map[string]string, args ...string) (stdout, stderr
 	w.t.Helper()
 	dir := w.t.TempDir()
 	writeTree(w.t, dir, project)
+	return w.runIn(dir, args...)
+}
+
+// runIn runs the go command on a project that was laid out.
+func (w *goWorld) runIn(dir string, args ...string) (stdout, stderr string, err error) {
+	w.t.Helper()
 	writeTree(w.t, w.dir, map[string]string{".config/go/telemetry/mode": "off\n"}) // else it goes on writing there
 	cmd := exec.Command(w.cmd, args...)
-	cmd.Dir = dir
+	cmd.Dir = filepath.Join(dir, w.sub)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "GOCACHE=" + filepath.Join(w.dir, "gocache"),
 		"GOMODCACHE=" + w.cache().Root, "GOPROXY=file://" + filepath.ToSlash(filepath.Join(w.dir, "proxy")),
 		"GOENV=off", "GOSUMDB=off", "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw", "GO111MODULE=on",
 	}
+	cmd.Env = append(cmd.Env, w.env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
@@ -93,8 +102,9 @@ func (w *goWorld) mustRun(project map[string]string, args ...string) string {
 // directories the place of the copy is taken out again.
 func (w *goWorld) load(project map[string]string, req Request) (*Project, error) {
 	w.t.Helper()
-	req.Dir = w.t.TempDir()
-	writeTree(w.t, req.Dir, project)
+	dir := w.t.TempDir()
+	writeTree(w.t, dir, project)
+	req.Dir = filepath.Join(dir, w.sub)
 	cache := w.cache()
 	req.Cache = &cache
 	p, err := Load(req)

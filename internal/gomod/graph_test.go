@@ -21,8 +21,12 @@ func fakeGraph(t *testing.T, gomods map[string]string, require ...string) *graph
 	if err != nil {
 		t.Fatal(err)
 	}
+	mains, err := newMainSet(nil, main)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &graph{
-		main:   main,
+		mains:  mains,
 		limits: graphLimits{modules: 1000, edges: 1000, bytes: 1 << 20},
 		read: func(m module.Version) ([]byte, error) {
 			data, ok := gomods[m.String()]
@@ -79,9 +83,9 @@ func TestGraphLimits(t *testing.T) {
 		ok     bool
 	}{
 		"all":     {exact, true},
-		"modules": {graphLimits{1, exact.edges, exact.bytes}, false},
-		"edges":   {graphLimits{exact.modules, 3, exact.bytes}, false},
-		"bytes":   {graphLimits{exact.modules, exact.edges, exact.bytes - 1}, false},
+		"modules": {graphLimits{modules: 1, edges: exact.edges, bytes: exact.bytes}, false},
+		"edges":   {graphLimits{modules: exact.modules, edges: 3, bytes: exact.bytes}, false},
+		"bytes":   {graphLimits{modules: exact.modules, edges: exact.edges, bytes: exact.bytes - 1}, false},
 	} {
 		g := fakeGraph(t, map[string]string{"example.com/a@v1.0.0": a, "example.com/b@v1.0.0": b}, "example.com/a@v1.0.0")
 		g.limits = tc.limits

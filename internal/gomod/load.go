@@ -37,15 +37,18 @@ type Request struct {
 	Cache *Cache
 }
 
-// A Project is a main module and its dependency set.
+// A Project is a main module, or a workspace of several, and its dependency set.
 type Project struct {
-	Dir     string // the main module's root, absolute
-	ModFile string // its go.mod
-	SumFile string // its go.sum, which may not exist
+	Dir     string // the main module's root, or the folder of go.work; absolute
+	Work    string // the workspace's go.work file; "" outside of a workspace
+	ModFile string // the main module's go.mod; "" of a workspace
+	SumFile string // its go.sum, or the workspace's go.work.sum; it may not exist
 
-	Main      string // the main module's path
-	GoVersion string // of the go line; "" without one
-	Toolchain string // of the toolchain line; "" without one
+	Main  string       // the main module's path; "" of a workspace
+	Mains []MainModule // the main modules, sorted by path; at least one
+
+	GoVersion string // of the go line in go.mod or go.work; "" without one
+	Toolchain string // of the toolchain line there; "" without one
 
 	// Mod is "readonly", or "vendor" when Vendor is set, or "mod" when the go command is told that it may edit go.mod
 	// during the build, and so may build what isn't in Modules.
@@ -56,13 +59,14 @@ type Project struct {
 	// Vendored is set when the go command would build from the vendor folder.
 	Vendored bool
 	// Pruned is set when go.mod lists all modules (go 1.17 and later), and clear when
-	// they were computed from the go.mod files of dependencies.
+	// they were computed from the go.mod files of dependencies, as those of a workspace
+	// always are.
 	Pruned bool
 
-	// Modules is the dependency set without the main module, sorted by path, then by
+	// Modules is the dependency set without the main modules, sorted by path, then by
 	// version; each module once. It may be empty.
 	Modules []Module
-	// Sums is what go.sum says; never nil.
+	// Sums is what go.sum says, or the sum files of a workspace; never nil.
 	Sums *SumFile
 }
 
@@ -82,7 +86,7 @@ type Module struct {
 	// Project.Dir or lies in it. Links further down in it are not looked at.
 	InTree bool
 
-	// Direct is set when the main module requires it without an "// indirect" comment.
+	// Direct is set when a main module requires it without an "// indirect" comment.
 	Direct bool
 	// GoModOnly is set when only the module's go.mod is used, to compute the set: the
 	// module graph has it, but another version was selected.
@@ -93,8 +97,14 @@ type Module struct {
 	GOROOT string
 
 	// Sum and GoModSum are the h1s of the module and of its go.mod that the go command
-	// finds in go.sum; "" when there is none.
-	Sum, GoModSum string
+	// finds in go.sum; "" when there is none. SumFile and GoModSumFile are the files that
+	// they are from: "go.sum", or of a workspace the file's name relative to Project.Dir.
+	Sum, GoModSum         string
+	SumFile, GoModSumFile string
+	// SumsDiffer names the sum files of a workspace that have different h1s for the module
+	// or its go.mod; "" when they agree. The go command refuses such a module unless the
+	// first in go.work.sum is right.
+	SumsDiffer string
 	// GoModRead is the h1 of the bytes that were read as the module's go.mod for the
 	// module graph; "" when it was not read.
 	GoModRead string
@@ -115,6 +125,18 @@ func Load(req Request) (*Project, error) {
 	if err := refuseUnsupported(req, flags); err != nil {
 		return nil, err
 	}
+	work, err := findWork(req)
+	if err != nil {
+		return nil, err
+	}
+	if work != "" {
+		return req.loadWorkspace(work, flags)
+	}
+	return req.loadModule(flags)
+}
+
+// loadModule gives the dependency set of a main module.
+func (req Request) loadModule(flags Flags) (*Project, error) {
 	gomod := findUp(req.Dir, "go.mod", "")
 	if gomod == "" {
 		return nil, fmt.Errorf("no go.mod in %s or a directory above it: %w", req.Dir, fs.ErrNotExist)
@@ -126,27 +148,42 @@ func Load(req Request) (*Project, error) {
 			p.ModFile = filepath.Join(req.Dir, p.ModFile)
 		}
 	}
-	main, err := p.readFiles(flags.Mod, req.Vendor)
+	main, err := p.readFiles()
 	if err != nil {
 		return nil, err
 	}
-	if p.Mod == "vendor" {
-		if err := p.loadVendor(main); err != nil {
-			return nil, err
-		}
-		return p, nil
+	mains, err := newMainSet(nil, main)
+	if err != nil {
+		return nil, err
 	}
-	set := newModuleSet(p.Dir, main)
-	if main.pruned() {
-		err = set.addRequirements()
+	p.Mains = mains.projects()
+	if err := req.finish(p, mains, flags.Mod); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// finish computes the dependency set of a project whose own files were read. mod is the
+// value of -mod as set.
+func (req Request) finish(p *Project, mains *mainSet, mod string) error {
+	if err := p.setVendored(mod, req.Vendor); err != nil {
+		return err
+	}
+	if p.Mod == "vendor" {
+		return p.loadVendor(mains)
+	}
+	set := newModuleSet(p.Dir, mains)
+	var err error
+	if p.Pruned {
+		err = set.addRequirements(mains.list[0])
 	} else {
 		err = req.addGraph(set)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.ModFile, err)
+		return fmt.Errorf("%s: %w", cmp.Or(p.Work, p.ModFile), err)
 	}
 	p.Modules = set.list(p.Sums)
-	return p, nil
+	return nil
 }
 
 // flags gives the flags of GOFLAGS, as far as the request doesn't override them.
@@ -166,8 +203,8 @@ func (req Request) flags() (Flags, error) {
 	return flags, nil
 }
 
-// readFiles reads go.mod and go.sum, and sets p.Mod. mod is the value of -mod as set.
-func (p *Project) readFiles(mod string, vendor VendorUse) (*mainModule, error) {
+// readFiles reads go.mod and go.sum.
+func (p *Project) readFiles() (*mainModule, error) {
 	data, err := readProject(p.ModFile, maxGoMod)
 	if err != nil {
 		return nil, err
@@ -177,23 +214,6 @@ func (p *Project) readFiles(mod string, vendor VendorUse) (*mainModule, error) {
 		return nil, err
 	}
 	p.Main, p.GoVersion, p.Toolchain, p.Pruned = main.path, main.goVersion, main.toolchain, main.pruned()
-	why, err := usesVendor(mod, p.Dir, main.goVersion)
-	if err != nil {
-		return nil, err
-	}
-	if p.Vendored = why != ""; p.Vendored {
-		switch vendor {
-		case ReadVendor:
-			p.Mod = "vendor"
-		case IgnoreVendor:
-			p.Mod = "readonly"
-		default:
-			return nil, &UnsupportedError{
-				What: "a build from vendor/", Why: why,
-				Hint: "to check the module cache instead, pass --mod=readonly (or --mod=mod), and build with the same -mod flag",
-			}
-		}
-	}
 	p.SumFile = strings.TrimSuffix(p.ModFile, ".mod") + ".sum"
 	data, err = readProject(p.SumFile, maxSumFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -205,14 +225,14 @@ func (p *Project) readFiles(mod string, vendor VendorUse) (*mainModule, error) {
 
 // addGraph adds the modules of an unpruned module graph.
 func (req Request) addGraph(set *moduleSet) error {
-	if len(set.main.require) == 0 {
+	if !slices.ContainsFunc(set.mains.list, func(main *mainModule) bool { return len(set.mains.required(main)) > 0 }) {
 		return nil
 	}
 	read, where, err := req.goModReader()
 	if err != nil {
 		return err
 	}
-	g := &graph{main: set.main, read: read, limits: graphLimits{modules: maxModules, edges: maxGraphEdges, bytes: maxGraphBytes}}
+	g := &graph{mains: set.mains, read: read, limits: graphLimits{modules: maxModules, edges: maxGraphEdges, steps: maxGraphSteps, bytes: maxGraphBytes}}
 	if err := g.load(); err != nil {
 		return err
 	}
@@ -227,9 +247,22 @@ func (req Request) addGraph(set *moduleSet) error {
 	nodes := slices.Collect(maps.Keys(g.nodes))
 	module.Sort(nodes)
 	for _, m := range nodes {
-		src := g.nodes[m]
-		unused := g.selected[m.Path] != m.Version || m.Path == set.main.path
-		set.add(m, src, Module{GoModOnly: unused, GoModRead: g.files[src].h1})
+		unused := g.selected[m.Path] != m.Version || set.mains.paths[m.Path]
+		if unused && !g.nodes[m].read {
+			continue // named by a module whose requirements decide nothing
+		}
+		src, err := set.mains.resolve(m)
+		if err != nil {
+			return err
+		}
+		if unused && set.mains.work != nil && set.mains.dirs[src.dir] {
+			continue // the go.mod is a main module's
+		}
+		mod := Module{GoModOnly: unused}
+		if dep := g.files[src]; dep != nil {
+			mod.GoModRead = dep.h1
+		}
+		set.add(m, src, mod)
 	}
 	return nil
 }

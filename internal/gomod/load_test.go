@@ -101,7 +101,20 @@ func describeError(err error) string {
 // describe writes a project, a line for each module.
 func describe(p *Project) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "main %s", p.Main)
+	if p.Work == "" {
+		fmt.Fprintf(&b, "main %s", p.Main)
+	} else {
+		fmt.Fprintf(&b, "work %s of ", p.Work)
+		var mains []string
+		for _, m := range p.Mains {
+			main := m.Path
+			if m.GoVersion != "" {
+				main += " go " + m.GoVersion
+			}
+			mains = append(mains, main)
+		}
+		b.WriteString(strings.Join(mains, ", ") + ";")
+	}
 	if p.GoVersion != "" {
 		fmt.Fprintf(&b, " go %s", p.GoVersion)
 	}
@@ -143,6 +156,9 @@ func describeModule(m Module) string {
 	}
 	if m.GoModSum != "" {
 		words = append(words, "go.mod="+m.GoModSum[3:7])
+	}
+	if m.SumsDiffer != "" {
+		words = append(words, "differs in "+m.SumsDiffer)
 	}
 	if m.GoModRead != "" {
 		words = append(words, "read")

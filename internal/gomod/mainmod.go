@@ -3,9 +3,8 @@ package gomod
 import (
 	"fmt"
 	"go/version"
-	"path/filepath"
-	"strings"
-	"unicode"
+	"maps"
+	"slices"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -22,7 +21,6 @@ type mainModule struct {
 	toolchain string // "" without a toolchain line
 
 	written []module.Version // all that go.mod requires
-	require []module.Version // without the excluded ones
 	direct  map[string]bool  // by path: required without an "// indirect" comment
 	exclude map[module.Version]bool
 	replace map[module.Version]module.Version
@@ -47,6 +45,11 @@ func parseMain(name, dir string, data []byte) (*mainModule, error) {
 	}
 	if f.Toolchain != nil {
 		main.toolchain = f.Toolchain.Name
+	}
+	for _, t := range f.Tool {
+		if err := module.CheckImportPath(t.Path); err != nil {
+			return nil, fmt.Errorf("%s: tool %q: %s", name, cut(t.Path), printable(err.Error()))
+		}
 	}
 	if err := main.setRequirements(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -78,12 +81,9 @@ func (main *mainModule) setRequirements(f *modfile.File) error {
 	for _, x := range f.Exclude {
 		main.exclude[x.Mod] = true
 	}
-	main.replace = make(map[module.Version]module.Version, len(f.Replace))
-	for _, r := range f.Replace {
-		if other, ok := main.replace[r.Old]; ok && other != r.New {
-			return fmt.Errorf("two replacements of %q version %q", cut(r.Old.Path), r.Old.Version)
-		}
-		main.replace[r.Old] = r.New
+	var err error
+	if main.replace, err = replacements(f.Replace); err != nil {
+		return err
 	}
 	main.direct = map[string]bool{}
 	for _, r := range f.Require {
@@ -94,12 +94,18 @@ func (main *mainModule) setRequirements(f *modfile.File) error {
 		if main.exclude[r.Mod] {
 			continue // the go command ignores it too
 		}
-		main.require = append(main.require, r.Mod)
 		if !r.Indirect {
 			main.direct[r.Mod.Path] = true
 		}
 	}
 	return nil
+}
+
+// replaced lists what the module replaces, in order.
+func (main *mainModule) replaced() []module.Version {
+	olds := slices.Collect(maps.Keys(main.replace))
+	module.Sort(olds)
+	return olds
 }
 
 // checkRequired reports a path that no go.mod can require. The path of a module that
@@ -124,35 +130,4 @@ func (main *mainModule) pruned() bool {
 // is no version, "" too, is less than every version.
 func compareGo(x, y string) int {
 	return version.Compare("go"+x, "go"+y)
-}
-
-// A source is what the go command reads for a required module: a module that is
-// downloaded, or a directory.
-type source struct {
-	mod module.Version // zero for a directory
-	dir string         // absolute; "" for a module
-}
-
-// resolve applies the replace directives to a requirement: one that names the version
-// wins over one for all versions, and a replacement isn't replaced again.
-func (main *mainModule) resolve(m module.Version) (source, error) {
-	to, ok := main.replace[m]
-	if !ok {
-		to, ok = main.replace[module.Version{Path: m.Path}]
-	}
-	if !ok {
-		to = m
-	}
-	if to.Version != "" {
-		return source{mod: to}, CheckModule(to)
-	}
-	// The name goes into messages and reports.
-	if strings.ContainsFunc(to.Path, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-		return source{}, fmt.Errorf("%q is replaced by the directory %q, whose name is not printable", cut(m.Path), cut(to.Path))
-	}
-	dir := filepath.FromSlash(to.Path)
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(main.dir, dir)
-	}
-	return source{dir: filepath.Clean(dir)}, nil
 }

@@ -40,7 +40,7 @@ type moduleUniverse struct {
 
 func (u *moduleUniverse) pick() module.Version { return u.modules[u.rand.IntN(len(u.modules))] }
 
-func newUniverse(w *goWorld, seed uint64) *moduleUniverse {
+func newUniverse(w *goWorld, seed uint64, goLines ...string) *moduleUniverse {
 	u := &moduleUniverse{rand: rand.New(rand.NewPCG(seed, 1)), replace: map[module.Version]module.Version{}}
 	for _, path := range []string{"a", "b", "c", "D/Ee", "f", "g", "h"} {
 		for _, v := range []string{"v1.0.0", "v1.1.0-RC.1", "v1.1.0"} {
@@ -52,7 +52,7 @@ func newUniverse(w *goWorld, seed uint64) *moduleUniverse {
 	for _, m := range u.modules {
 		gomod := ""
 		if !strings.HasSuffix(m.Version, "+incompatible") {
-			gomod = "module " + m.Path + "\n" + []string{"", "go 1.15\n", "go 1.17\n", "go 1.20\n"}[u.rand.IntN(4)]
+			gomod = "module " + m.Path + "\n" + goLines[u.rand.IntN(len(goLines))]
 			for range u.rand.IntN(4) {
 				r := u.pick()
 				gomod += fmt.Sprintf("require %s %s\n", r.Path, r.Version)
@@ -136,7 +136,7 @@ func TestUnprunedOracle(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newGoWorld(t)
-			u := newUniverse(w, seed)
+			u := newUniverse(w, seed, "", "go 1.15\n", "go 1.17\n", "go 1.20\n")
 			u.randomReplace()
 			var require []module.Version
 			seen := map[string]bool{"example.com/main": true}
@@ -205,7 +205,7 @@ func TestPrunedOracle(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newGoWorld(t)
-			u := newUniverse(w, 100+seed)
+			u := newUniverse(w, 100+seed, "", "go 1.15\n", "go 1.17\n", "go 1.20\n")
 			u.randomReplace()
 			// The highest version of every path is required, so that go.mod is consistent
 			// with whatever the modules require.

@@ -1,6 +1,7 @@
 package gomod
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 
 // A moduleSet gathers modules, each once.
 type moduleSet struct {
-	main    *mainModule
+	mains   *mainSet
 	root    string // Project.Dir with symbolic links followed; "" when that fails
 	modules map[moduleKey]Module
 }
@@ -20,8 +21,8 @@ type moduleKey struct {
 	path, version, dir string
 }
 
-func newModuleSet(dir string, main *mainModule) *moduleSet {
-	s := &moduleSet{main: main, modules: map[moduleKey]Module{}}
+func newModuleSet(dir string, mains *mainSet) *moduleSet {
+	s := &moduleSet{mains: mains, modules: map[moduleKey]Module{}}
 	if root, err := filepath.EvalSymlinks(dir); err == nil {
 		s.root = root
 	}
@@ -30,21 +31,21 @@ func newModuleSet(dir string, main *mainModule) *moduleSet {
 
 // addRequirements adds what the main module requires. Of two versions of one path the
 // higher counts; a requirement of the main module itself doesn't.
-func (s *moduleSet) addRequirements() error {
+func (s *moduleSet) addRequirements(main *mainModule) error {
 	highest := map[string]string{}
-	for _, m := range s.main.require {
+	for _, m := range s.mains.required(main) {
 		if v, ok := highest[m.Path]; !ok || semver.Compare(v, m.Version) < 0 {
 			highest[m.Path] = m.Version
 		}
 	}
-	delete(highest, s.main.path)
+	delete(highest, main.path)
 	list := make([]module.Version, 0, len(highest))
 	for path, version := range highest {
 		list = append(list, module.Version{Path: path, Version: version})
 	}
 	module.Sort(list)
 	for _, m := range list {
-		src, err := s.main.resolve(m)
+		src, err := s.mains.resolve(m)
 		if err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func (s *moduleSet) add(m module.Version, src source, mod Module) {
 		mod.Path = m.Path
 	}
 	mod.Required = m
-	mod.Direct = !mod.GoModOnly && s.main.direct[m.Path]
+	mod.Direct = !mod.GoModOnly && s.mains.direct[m.Path]
 
 	key := moduleKey{path: mod.Path, version: mod.Version, dir: mod.LocalDir}
 	old, ok := s.modules[key]
@@ -92,14 +93,23 @@ func (s *moduleSet) inTree(dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
+// setSums notes what sum files say of a module that is downloaded.
+func (m *Module) setSums(sums *SumFile) {
+	if m.LocalDir != "" {
+		return
+	}
+	content := module.Version{Path: m.Path, Version: m.Version}
+	gomod := module.Version{Path: m.Path, Version: m.Version + "/go.mod"}
+	m.Sum, m.SumFile = sums.first(content)
+	m.GoModSum, m.GoModSumFile = sums.first(gomod)
+	m.SumsDiffer = cmp.Or(sums.differ(content), sums.differ(gomod))
+}
+
 // list gives the modules in order, with what go.sum says about them.
 func (s *moduleSet) list(sums *SumFile) []Module {
 	list := make([]Module, 0, len(s.modules))
 	for _, m := range s.modules {
-		if m.LocalDir == "" {
-			m.Sum = sums.first(module.Version{Path: m.Path, Version: m.Version})
-			m.GoModSum = sums.first(module.Version{Path: m.Path, Version: m.Version + "/go.mod"})
-		}
+		m.setSums(sums)
 		list = append(list, m)
 	}
 	slices.SortFunc(list, compareModules)

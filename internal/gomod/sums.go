@@ -3,6 +3,7 @@ package gomod
 import (
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,7 +21,9 @@ const emptyGoModHash = "h1:G7mAYYxgmS0lVkHyy2hEOLQCFB0DlQFTMLWggykrydY="
 // A SumFile is what a go.sum says. It is a record of earlier downloads, not evidence.
 // The zero value says nothing.
 type SumFile struct {
-	sums map[module.Version][]string // h1s in the file's order, each once
+	name   string
+	sums   map[module.Version][]string // h1s in the file's order, each once
+	beside []*SumFile                  // of go.work.sum: go.sum of each module that is used
 }
 
 // ParseSums reads go.sum, of lines
@@ -34,7 +37,7 @@ func ParseSums(name string, data []byte) (*SumFile, error) {
 	if len(data) > maxSumFile {
 		return nil, fmt.Errorf("%s: more than %d bytes", name, maxSumFile)
 	}
-	s := &SumFile{sums: map[module.Version][]string{}}
+	s := &SumFile{name: filepath.Base(name), sums: map[module.Version][]string{}}
 	number := 0
 	for line := range strings.Lines(string(data)) {
 		number++
@@ -83,27 +86,58 @@ func checkSumLine(m module.Version, hash string) error {
 // Lookup gives the h1s that go.sum has for m, in the file's order and each once. A
 // version with the suffix "/go.mod" asks for the hash of the go.mod file alone. When
 // there are several, the go command accepts the first only.
+//
+// Of a workspace those of go.work.sum come first, then those of the go.sum files in the
+// order of the use directives. The go command accepts the first of go.work.sum; or, when
+// that has none, the one that all go.sum files with any agree on.
 func (s *SumFile) Lookup(m module.Version) []string {
-	return slices.Clone(s.sums[m])
+	list := slices.Clone(s.sums[m])
+	for _, file := range s.beside {
+		for _, sum := range file.sums[m] {
+			if !slices.Contains(list, sum) {
+				list = append(list, sum)
+			}
+		}
+	}
+	return list
 }
 
 // Conflicts lists, sorted, what go.sum has more than one h1 for; a version may have the
 // suffix "/go.mod". A go.sum that the go command has written has none.
 func (s *SumFile) Conflicts() []module.Version {
 	var list []module.Version
-	for m, sums := range s.sums {
-		if len(sums) > 1 {
-			list = append(list, m)
+	for _, file := range append([]*SumFile{s}, s.beside...) {
+		for m := range file.sums {
+			if len(s.Lookup(m)) > 1 {
+				list = append(list, m)
+			}
 		}
 	}
 	module.Sort(list)
-	return list
+	return slices.Compact(list)
 }
 
-// first gives the h1 that the go command goes by, or "".
-func (s *SumFile) first(m module.Version) string {
-	if sums := s.sums[m]; len(sums) > 0 {
-		return sums[0]
+// first gives the h1 that the go command goes by and the file that it is from, or "".
+func (s *SumFile) first(m module.Version) (sum, file string) {
+	for _, f := range append([]*SumFile{s}, s.beside...) {
+		if sums := f.sums[m]; len(sums) > 0 {
+			return sums[0], f.name
+		}
 	}
-	return ""
+	return "", ""
+}
+
+// differ names the sum files of a workspace that have different h1s for m; "" when none do,
+// and outside of a workspace.
+func (s *SumFile) differ(m module.Version) string {
+	if len(s.beside) == 0 || len(s.Lookup(m)) < 2 {
+		return ""
+	}
+	var names []string
+	for _, f := range append([]*SumFile{s}, s.beside...) {
+		if len(f.sums[m]) > 0 {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -31,32 +31,7 @@ func refuseUnsupported(req Request, flags Flags) error {
 			Hint: "remove -overlay from GOFLAGS",
 		}
 	}
-	return refuseWorkspace(req)
-}
-
-// refuseWorkspace looks for a workspace as the go command does: GOWORK, else a go.work
-// file in the directory or above it.
-func refuseWorkspace(req Request) error {
-	file, why := req.Env.GOWORK, "GOWORK is set to "+printable(req.Env.GOWORK)
-	switch file {
-	case "off":
-		return nil
-	case "", "auto":
-		file = findUp(req.Dir, "go.work", req.Env.GOROOT)
-		why = "the go command would use " + file
-	default:
-		if !filepath.IsAbs(file) {
-			return fmt.Errorf("GOWORK=%q is not an absolute path", cut(file))
-		}
-	}
-	if file == "" {
-		return nil
-	}
-	return &UnsupportedError{
-		What: "a workspace",
-		Why:  why,
-		Hint: "check and build each module by itself with GOWORK=off",
-	}
+	return nil
 }
 
 // findUp gives the path of the file name in dir or in the nearest directory above it,

@@ -34,6 +34,10 @@ type Vendor struct {
 	// nothing of them.
 	Unbuilt int
 
+	// GoLines is set when modules.txt states the go line of every module that has one:
+	// those of projects from go 1.17 on do.
+	GoLines bool
+
 	goLines  map[string]string // by path of a module with packages
 	packages map[string]int    // import path to place in Project.Modules
 	roots    map[string]int    // path of a module with packages to place in Project.Modules
@@ -66,22 +70,48 @@ func (v *Vendor) Owner(name string) (i int, ok bool) {
 	return 0, false
 }
 
+// setVendored finds out whether the go command would build from vendor/, and what of it
+// was asked for. mod is the value of -mod as set.
+func (p *Project) setVendored(mod string, use VendorUse) error {
+	why, err := p.usesVendor(mod)
+	if err != nil {
+		return err
+	}
+	if p.Vendored = why != ""; !p.Vendored {
+		return nil
+	}
+	switch use {
+	case ReadVendor:
+		p.Mod = "vendor"
+	case IgnoreVendor:
+		p.Mod = "readonly"
+	default:
+		hint := "to check the module cache instead, pass --mod=readonly (or --mod=mod), and build with the same -mod flag"
+		if p.Work != "" {
+			hint = "to check the module cache instead, pass --mod=readonly, and build with the same -mod flag"
+		}
+		return &UnsupportedError{What: "a build from vendor/", Why: why, Hint: hint}
+	}
+	return nil
+}
+
 // usesVendor tells whether the go command would build from vendor/, and why. mod is the
-// value of -mod, goVersion that of the go line or "". Without -mod, it does when the
-// folder is there, the go line says 1.14 or later, and the folder isn't a workspace's.
-func usesVendor(mod, root, goVersion string) (why string, err error) {
+// value of -mod. Without it, it does when the folder is there, the go line of go.mod or
+// go.work says 1.14 or later, and the folder was made for a module or a workspace, as the
+// project is one (setDefaultBuildMod in cmd/go/internal/modload/init.go).
+func (p *Project) usesVendor(mod string) (why string, err error) {
 	if mod == "vendor" {
 		return "-mod=vendor is set", nil
 	}
-	if mod != "" || compareGo(goVersion, "1.14") < 0 {
+	if mod != "" || compareGo(p.GoVersion, "1.14") < 0 {
 		return "", nil
 	}
-	vendor := filepath.Join(root, "vendor")
+	vendor := filepath.Join(p.Dir, "vendor")
 	if info, err := os.Stat(vendor); err != nil || !info.IsDir() {
 		return "", nil
 	}
 	workspace, err := workspaceVendor(filepath.Join(vendor, "modules.txt"))
-	if err != nil || workspace {
+	if err != nil || workspace != (p.Work != "") {
 		return "", err
 	}
 	return "the go command would use " + vendor, nil
@@ -89,8 +119,8 @@ func usesVendor(mod, root, goVersion string) (why string, err error) {
 
 // loadVendor gives the dependency set of a build from vendor/: the modules that
 // modules.txt names with packages, each once for each path at which it is required.
-func (p *Project) loadVendor(main *mainModule) error {
-	if compareGo(main.goVersion, "1.14") < 0 {
+func (p *Project) loadVendor(mains *mainSet) error {
+	if p.Work == "" && compareGo(p.GoVersion, "1.14") < 0 {
 		return &UnsupportedError{
 			What: "a vendor folder of a project before go 1.14",
 			Why:  "its modules.txt does not say which replacements and requirements it was made for",
@@ -101,42 +131,36 @@ func (p *Project) loadVendor(main *mainModule) error {
 	name := filepath.Join(dir, "modules.txt")
 	data, err := ReadRegular(name, maxVendorFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &InconsistentVendorError{Problems: []string{"there is no " + name}}
+		return &InconsistentVendorError{Problems: []string{"there is no " + name}, Work: p.Work != ""}
 	}
 	if err != nil {
 		return err
 	}
 	list, err := parseVendor(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w: run %s where the modules can be trusted", name, err, vendorCommand(p.Work != ""))
 	}
-	if err := list.check(main); err != nil {
+	if err := list.check(mains); err != nil {
 		return err
 	}
-	set := newModuleSet(p.Dir, main) // for inTree
-	p.Vendor = &Vendor{Dir: dir, SHA256: sha256.Sum256(data), goLines: map[string]string{}, packages: map[string]int{}, roots: map[string]int{}}
+	p.Vendor = &Vendor{
+		Dir: dir, SHA256: sha256.Sum256(data), GoLines: compareGo(p.GoVersion, "1.17") >= 0 || p.Work != "" && p.GoVersion == "",
+		goLines: map[string]string{}, packages: map[string]int{}, roots: map[string]int{},
+	}
 	packages := map[string][]string{}
+	set := newModuleSet(p.Dir, mains) // for inTree
 	for _, m := range list.modules {
 		if len(m.packages) == 0 {
-			if m.mod.Version != "" && (m.explicit || m.replacement == module.Version{}) {
+			if m.mod.Version != "" && (m.explicit || m.replacement == module.Version{}) && !mains.paths[m.mod.Path] {
 				p.Vendor.Unbuilt++
 			}
 			continue
 		}
-		src, err := main.resolve(m.mod)
+		mod, err := set.vendored(m.mod)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		mod := Module{Path: src.mod.Path, Version: src.mod.Version, LocalDir: src.dir, Required: m.mod, Direct: main.direct[m.mod.Path]}
-		if src.dir != "" {
-			mod.Path, mod.InTree = m.mod.Path, set.inTree(src.dir)
-		} else {
-			if err := CheckModule(src.mod); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			mod.Sum = p.Sums.first(src.mod)
-			mod.GoModSum = p.Sums.first(module.Version{Path: mod.Path, Version: mod.Version + "/go.mod"})
-		}
+		mod.setSums(p.Sums)
 		packages[m.mod.Path], p.Vendor.goLines[m.mod.Path] = m.packages, m.goVersion
 		p.Modules = append(p.Modules, mod)
 	}
@@ -153,4 +177,18 @@ func (p *Project) loadVendor(main *mainModule) error {
 		}
 	}
 	return nil
+}
+
+// vendored is the module that stands in the vendor folder for a required one.
+func (s *moduleSet) vendored(m module.Version) (Module, error) {
+	src, err := s.mains.resolve(m)
+	if err != nil {
+		return Module{}, err
+	}
+	mod := Module{Path: src.mod.Path, Version: src.mod.Version, LocalDir: src.dir, Required: m, Direct: s.mains.direct[m.Path]}
+	if src.dir == "" {
+		return mod, CheckModule(src.mod)
+	}
+	mod.Path, mod.InTree = m.Path, s.inTree(src.dir)
+	return mod, nil
 }

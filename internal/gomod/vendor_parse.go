@@ -14,7 +14,8 @@ const maxVendorFile = 16 << 20
 
 // A vendorList is vendor/modules.txt, parsed.
 type vendorList struct {
-	modules []vendorModule // in the file's order
+	workspace bool           // made by go work vendor
+	modules   []vendorModule // in the file's order
 }
 
 // A vendorModule is what modules.txt says of one module, or of the replacement of all
@@ -27,8 +28,9 @@ type vendorModule struct {
 	packages    []string       // import paths
 }
 
-// parseVendor parses vendor/modules.txt, which "go mod vendor" writes:
+// parseVendor parses vendor/modules.txt, which "go mod vendor" and "go work vendor" write:
 //
+//	## workspace                   of go work vendor: the first line, once
 //	# path version                 a module; any number of packages follow
 //	# path version => path version
 //	# path version => dir
@@ -52,10 +54,7 @@ func parseVendor(data []byte) (*vendorList, error) {
 			err = errors.New("cut off: no line end")
 		}
 		if err != nil {
-			if unsupported, ok := errors.AsType[*UnsupportedError](err); ok {
-				return nil, unsupported
-			}
-			return nil, fmt.Errorf("line %d: %w: run go mod vendor where the modules can be trusted", n, err)
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		data = rest
 	}
@@ -139,12 +138,9 @@ func (p *vendorParser) current() (*vendorModule, error) {
 }
 
 func (p *vendorParser) marks(line string) error {
-	if line == "workspace" && len(p.list.modules) == 0 {
-		return &UnsupportedError{
-			What: "a vendor folder of a workspace",
-			Why:  "vendor/modules.txt begins with \"## workspace\"",
-			Hint: "check the module cache with --mod=readonly, and build with the same -mod flag",
-		}
+	if line == "workspace" && len(p.list.modules) == 0 && !p.list.workspace {
+		p.list.workspace = true
+		return nil
 	}
 	m, err := p.current()
 	if err != nil {

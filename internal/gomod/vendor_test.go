@@ -34,6 +34,9 @@ example.com/near
 // encodeVendor writes what parseVendor parsed as the go command writes it.
 func encodeVendor(l *vendorList) []byte {
 	var b bytes.Buffer
+	if l.workspace {
+		b.WriteString("## workspace\n")
+	}
 	for _, m := range l.modules {
 		join := func(v module.Version) string { return strings.TrimSuffix(v.Path+" "+v.Version, " ") }
 		b.WriteString("# " + join(m.mod))
@@ -95,7 +98,10 @@ func TestParseVendor(t *testing.T) {
 		{"=> ../unused\n", "=> ../un used\n", "line 16: "},
 		{"=> ../unused\n", "=> \n", "line 16: "},
 		{"example.com/other v1.0.0\n", "example.com/other v1.0.0", "cut off"},
-		{"# example.com/Big", "## workspace\n# example.com/Big", "workspace"},
+		{"# example.com/Big", "## workspace\n## workspace\n# example.com/Big", "line 2: no module above it"},
+		{"# example.com/Big", "## workspace; explicit\n# example.com/Big", "line 1: no module above it"},
+		{"# example.com/Big", "##workspace\n# example.com/Big", "line 1: "},
+		{"# example.com/none", "## workspace\n# example.com/none", "marks"},
 		{"\n", "\r\n", "core.autocrlf"},
 	}
 	for _, tt := range tests {
