@@ -62,6 +62,7 @@ func TestOtherManifests(t *testing.T) {
 		"null for an object":         replace("{\n  \"module\": \"example.com/main\",\n  \"go\": \"1.26\"\n }", "null"),
 		"empty what is left out":     replace(`"go": "1.26"`, `"go": ""`),
 		"zero what is left out":      replace(`"leftOut": 2`, `"leftOut": 0`),
+		"an empty workspace":         replace(`"go": "1.26"`, `"go": "1.26",`+"\n"+`  "workspace": []`),
 		"null what is left out":      replace(`"leftOut": 2`, `"leftOut": null`),
 		"a missing member":           replace(` "listings": true,`+"\n", ""),
 		"a list":                     "[]\n",

@@ -32,12 +32,6 @@ type Manifest struct {
 	Files     []File     `json:"files"`     // every file but the manifest, the listings and the module files, sorted by name
 }
 
-// Project is what the snapshot was taken of.
-type Project struct {
-	Module string `json:"module"`       // path of the main module
-	Go     string `json:"go,omitempty"` // its go line
-}
-
 // Kind is the sort of a log.
 type Kind string
 
@@ -182,8 +176,8 @@ func (m *Manifest) check(lim limits) error {
 	if _, err := m.CreatedAt(); err != nil {
 		return err
 	}
-	if !utf8.ValidString(m.Project.Module) || !utf8.ValidString(m.Project.Go) {
-		return bad("project %.60q with go %.60q is not UTF-8", m.Project.Module, m.Project.Go)
+	if err := m.Project.check(lim); err != nil {
+		return bad("%v", err)
 	}
 	if len(m.Logs) > lim.logs || len(m.Modules) > lim.modules || len(m.Artifacts) > lim.artifacts {
 		return bad("%d logs, %d modules and %d artifacts (at most %d, %d and %d)", len(m.Logs), len(m.Modules), len(m.Artifacts), lim.logs, lim.modules, lim.artifacts)

@@ -54,6 +54,45 @@ func TestLiesAboutTheTime(t *testing.T) {
 	})
 }
 
+// Property: a workspace is named by the paths of its main modules, in order, and is no main
+// module besides.
+func TestLiesAboutTheWorkspace(t *testing.T) {
+	workspace := func(module string, paths ...string) func(m *bundles.Manifest) {
+		return func(m *bundles.Manifest) { m.Project.Module, m.Project.Workspace = module, paths }
+	}
+	refuseLies(t, []lie{
+		{"a main module too", workspace("example.com/main", "example.com/a"), `project "example.com/main" is a main module and a workspace`},
+		{"unsorted", workspace("", "example.com/b", "example.com/a"), "main modules are not sorted"},
+		{"twice", workspace("", "example.com/a", "example.com/a"), "main modules are not sorted, or one is there twice"},
+		{"no path", workspace("", ""), `"" is not the path of a main module`},
+		{"escape", workspace("", "example.com/\x1b[2J"), `"example.com/\x1b[2J" is not the path of a main module`},
+		{"no UTF-8", workspace("", "example.com/\xff"), "not in its canonical encoding"},
+		{"long", workspace("", "a b"+strings.Repeat("x", 1000)), "is not the path of a main module"},
+	})
+	paths := make([]string, bundles.MaxMains+1)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("example.com/m%06d", i)
+	}
+	files := unpack(t, write(t, sample(true)))
+	b, err := open(repacked(t, edited(t, files, workspace("", paths[:bundles.MaxMains]...))))
+	if err != nil || len(b.Manifest.Project.Workspace) != bundles.MaxMains {
+		t.Errorf("at the limit: %v", err)
+	}
+	b, err = open(repacked(t, edited(t, files, workspace("", paths...))))
+	wantDamaged(t, "one over", b, err)
+
+	p := bundles.Project{Workspace: paths[:5]}
+	if got, want := p.String(), "a workspace of example.com/m000000, example.com/m000001, example.com/m000002 and 2 more"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if p.Equal(bundles.Project{Workspace: paths[:4]}) || p.Equal(bundles.Project{Module: "example.com/m000000"}) || !p.Equal(bundles.Project{Go: "1.26", Workspace: paths[:5]}) {
+		t.Error("projects are taken for each other")
+	}
+	if got := (bundles.Project{Module: "a\x1b"}).String(); got != `"a\x1b"` {
+		t.Error(got)
+	}
+}
+
 // Property: logs are sorted, have printable names, and IDs where they should.
 func TestLiesAboutLogs(t *testing.T) {
 	logName := func(s string) func(m *bundles.Manifest) {

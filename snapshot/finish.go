@@ -57,7 +57,7 @@ func (c *collector) payload() *bundles.Payload {
 		Artifacts: make([]bundles.Artifact, len(c.Artifacts)),
 	}}
 	if c.project != nil {
-		p.Manifest.Project = bundles.Project{Module: c.project.Main, Go: c.project.GoVersion}
+		p.Manifest.Project = verify.ProjectOf(c.project)
 	}
 	entries := make([]*[]bundles.Ref, len(c.subjects))
 	for i, m := range c.subjects {

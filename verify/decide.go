@@ -195,23 +195,30 @@ func (j *judgement) judgeGoModOnly() error {
 	return nil
 }
 
-// checkGoSum compares what is proven with the project's own go.sum. The go
-// command would refuse a contradiction only if it had to download the module.
+// checkGoSum compares what is proven with the project's own go.sum, or with the sum
+// files of a workspace, which must agree. The go command would refuse a
+// contradiction only if it had to download the module.
 func (j *judgement) checkGoSum() {
-	contradicts := func(sum, got, what string) bool {
+	contradicts := func(file, sum, got, what string) bool {
 		if sum == "" || sum == got {
 			return false
 		}
-		j.verdict(Mismatch, fmt.Sprintf("go.sum contradicts the log\ngo.sum: %s   (%s)\nproven: %s", sum, what, got),
-			"find out who changed go.sum; go mod tidy on a trusted host writes it anew")
+		j.verdict(Mismatch, fmt.Sprintf("%s contradicts the log\n%s: %s   (%s)\nproven: %s", file, file, sum, what, got), hintSums(file))
 		return true
 	}
-	if j.listing != nil && contradicts(j.m.Sum, j.listing.H1().String(), "content") {
+	if j.listing != nil && contradicts(j.m.SumFile, j.m.Sum, j.listing.H1().String(), "content") {
 		return
 	}
-	if j.goMod != nil {
-		contradicts(j.m.GoModSum, j.goMod.String(), "go.mod")
+	if j.goMod != nil && contradicts(j.m.GoModSumFile, j.m.GoModSum, j.goMod.String(), "go.mod") {
+		return
 	}
+	if files := j.m.SumsDiffer; files != "" {
+		j.verdict(Mismatch, "sum files of the workspace contradict each other: "+files, hintSums(files))
+	}
+}
+
+func hintSums(files string) string {
+	return "find out who changed " + files + "; the go command on a trusted host writes such files anew"
 }
 
 // explainMismatches names the files that differ, with the listings of the

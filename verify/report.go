@@ -25,22 +25,34 @@ type Report struct {
 
 // BundleReport describes the bundle and who sealed it.
 type BundleReport struct {
-	File     string    `json:"file,omitempty"`
-	SHA256   string    `json:"sha256"`   // of payload.tar.zst, hex
-	Created  time.Time `json:"created"`  // as the sealer states it
-	Project  string    `json:"project"`  // main module that it was made of, as the sealer states it
-	SealedBy []string  `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
+	File    string    `json:"file,omitempty"`
+	SHA256  string    `json:"sha256"`  // of payload.tar.zst, hex
+	Created time.Time `json:"created"` // as the sealer states it
+	Project string    `json:"project"` // main module that it was made of, as the sealer states it; "" of a workspace
+	// Workspace are the paths of the main modules if it was made of a workspace.
+	Workspace []string `json:"workspace,omitempty"`
+	SealedBy  []string `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
 }
 
 // ProjectReport says what was verified.
 type ProjectReport struct {
-	Dir      string `json:"dir"`
-	Module   string `json:"module"`
-	Go       string `json:"go,omitempty"`
+	Dir      string `json:"dir"`                // the main module's root, or the folder of go.work
+	Module   string `json:"module"`             // the main module's path; "" of a workspace
+	Go       string `json:"go,omitempty"`       // of go.mod's go line, or go.work's
 	Mod      string `json:"mod"`                // how the go command treats go.mod: readonly, mod or vendor
 	ModCache string `json:"modcache,omitempty"` // where modules were read from
 	Zips     string `json:"zips,omitempty"`
 	Vendor   string `json:"vendor,omitempty"` // the vendor folder, in place of both
+
+	Work      string       `json:"work,omitempty"`      // of a workspace: its go.work file, and
+	Workspace []MainReport `json:"workspace,omitempty"` // its main modules, sorted by path
+}
+
+// MainReport describes a main module of a workspace.
+type MainReport struct {
+	Path string `json:"path"`
+	Dir  string `json:"dir"` // relative to that of go.work if it lies below it
+	Go   string `json:"go,omitempty"`
 }
 
 // PolicyReport says by what rules.

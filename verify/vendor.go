@@ -17,7 +17,7 @@ import (
 	"github.com/modseal/modseal/internal/policy"
 )
 
-const hintVendor = "restore vendor/ from where it was reviewed, or run go mod vendor where the modules are proven (modseal verify --mod=readonly)"
+const hintVendor = "restore vendor/ from where it was reviewed, or run go mod vendor (go work vendor of a workspace) where the modules are proven (modseal verify --mod=readonly)"
 
 const hintIgnored = "if go mod vendor left these out because they are marked \"//go:build ignore\": take a snapshot of the project with its vendor folder, which says so; else "
 
@@ -286,7 +286,7 @@ func (v *vendorCheck) checkGoLine(j *judgement) {
 	switch {
 	case s == nil:
 		v.unstated++
-	case got == "" && !v.project.Pruned: // modules.txt has them since go 1.17
+	case got == "" && !v.project.Vendor.GoLines:
 	case got != s.Go:
 		j.verdict(Mismatch, fmt.Sprintf("vendor/modules.txt states another go version than the module's go.mod\nmodules.txt: %s\ngo.mod:      %s   (as the bundle's sealer states it)", orNone(got), orNone(s.Go)), hintVendor)
 	}

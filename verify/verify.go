@@ -313,7 +313,7 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	}
 	out := &Report{
 		Notes:   r.notes(b, e.project),
-		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, SealedBy: []string{}},
+		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, Workspace: b.Manifest.Project.Workspace, SealedBy: []string{}},
 		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root, Vendor: e.places.vendor},
 		Policy:  PolicyReport{Signers: []string{}, SumDBs: []string{}},
 		Logs:    []LogReport{},
@@ -322,6 +322,7 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	if e.places.vendor != "" {
 		out.Project.ModCache = ""
 	}
+	out.Project.setWorkspace(e.project)
 	if flag, ok := strings.CutPrefix(r.Policy.Name(), "--require="); ok {
 		out.Policy.Require = flag
 	} else {
@@ -363,8 +364,8 @@ func (r *Request) notes(b *bundles.Bundle, p *gomod.Project) []string {
 	if p.Mod == "mod" {
 		notes = append(notes, "the go command runs with -mod=mod: it may add modules to the build that are not in go.mod and were not verified; -mod=readonly does not")
 	}
-	if m := b.Manifest.Project.Module; m != p.Main && r.Dir != "" {
-		notes = append(notes, fmt.Sprintf("the bundle was made of %q, not of this project", m))
+	if made := b.Manifest.Project; r.Dir != "" && !made.Equal(ProjectOf(p)) {
+		notes = append(notes, fmt.Sprintf("the bundle was made of %s, not of this project", made))
 	}
 	return notes
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -147,7 +148,7 @@ func (c *attestCommand) modules(p *Process, env gomod.Env) ([]module.Version, er
 		}
 	}
 	if len(out) == 0 {
-		return nil, usagef("%s needs no modules", project.Main)
+		return nil, usagef("%s needs no modules", cmp.Or(project.Main, project.Work))
 	}
 	return out, nil
 }

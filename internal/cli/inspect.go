@@ -123,7 +123,7 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 		}
 	}
 	m := in.Manifest
-	fmt.Fprintf(w, "made      %s of %q\n", m.Created, m.Project.Module)
+	fmt.Fprintf(w, "made      %s of %s\n", m.Created, m.Project)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
 	if m.CarriesModules() {
 		files, size := 0, int64(0)

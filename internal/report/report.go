@@ -93,7 +93,7 @@ func (t *text) head(r *verify.Report) {
 		where = r.Project.Vendor
 	}
 	if r.Project.Dir != "" {
-		t.printf("project  %s   modules from %s\n", r.Project.Module, where)
+		t.printf("project  %s   modules from %s\n", r.Project.Name(), where)
 	}
 	if r.Policy.File != "" {
 		t.printf("policy   %s\n", r.Policy.File)
