@@ -149,8 +149,8 @@ func TestReadOnlyOutput(t *testing.T) {
 	}
 }
 
-// Property: a project that needs no modules gives no bundle, and one that is
-// built in a way that is not supported none either.
+// Property: a project that needs no modules gives no bundle, and a workspace of
+// none does not either.
 func TestNothingToTake(t *testing.T) {
 	w := newWorld(t)
 	write(t, w.path("project/go.mod"), "module example.com/project\n\ngo 1.21\n")

@@ -3,9 +3,6 @@ package gomod
 import (
 	"fmt"
 	"go/version"
-	"maps"
-	"slices"
-
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 )
@@ -99,13 +96,6 @@ func (main *mainModule) setRequirements(f *modfile.File) error {
 		}
 	}
 	return nil
-}
-
-// replaced lists what the module replaces, in order.
-func (main *mainModule) replaced() []module.Version {
-	olds := slices.Collect(maps.Keys(main.replace))
-	module.Sort(olds)
-	return olds
 }
 
 // checkRequired reports a path that no go.mod can require. The path of a module that

@@ -22,15 +22,19 @@ type mainSet struct {
 	list    []*mainModule // in the order of go.work's use directives
 	work    *workFile     // nil outside of a workspace
 	exclude map[module.Version]bool
-	direct  map[string]bool // by path: some main module requires it without "// indirect"
-	paths   map[string]bool // of the main modules
-	dirs    map[string]bool // of the main modules
+	replace map[string][]*mainModule // by path: those that replace some version of it
+	direct  map[string]bool          // by path: some main module requires it without "// indirect"
+	paths   map[string]bool          // of the main modules
+	dirs    map[string]bool          // of the main modules
 }
 
 // newMainSet puts main modules together: what one of them excludes is excluded, and what
 // one of them replaces is replaced.
 func newMainSet(work *workFile, list ...*mainModule) (*mainSet, error) {
-	s := &mainSet{list: list, work: work, exclude: map[module.Version]bool{}, direct: map[string]bool{}, paths: map[string]bool{}, dirs: map[string]bool{}}
+	s := &mainSet{
+		list: list, work: work, exclude: map[module.Version]bool{}, replace: map[string][]*mainModule{},
+		direct: map[string]bool{}, paths: map[string]bool{}, dirs: map[string]bool{},
+	}
 	for _, main := range list {
 		if s.paths[main.path] {
 			return nil, fmt.Errorf("module %q is used twice", cut(main.path))
@@ -41,6 +45,11 @@ func newMainSet(work *workFile, list ...*mainModule) (*mainSet, error) {
 		}
 		for path := range main.direct {
 			s.direct[path] = true
+		}
+		for _, old := range replaced(main.replace) {
+			if by := s.replace[old.Path]; len(by) == 0 || by[len(by)-1] != main {
+				s.replace[old.Path] = append(by, main)
+			}
 		}
 	}
 	if work != nil {
@@ -116,7 +125,7 @@ func (s *mainSet) replacement(m module.Version) (r replacement, ok bool, err err
 			return r, true, nil
 		}
 	}
-	for _, main := range s.list {
+	for _, main := range s.replace[m.Path] {
 		found, here := in(main.replace, m)
 		if !here {
 			continue
@@ -136,7 +145,7 @@ func (s *mainSet) replacement(m module.Version) (r replacement, ok bool, err err
 // that replaces all versions of a main module.
 func (s *mainSet) checkReplacements() error {
 	overridden := map[string]bool{}
-	for old := range s.work.replace {
+	for _, old := range replaced(s.work.replace) {
 		if old.Version == "" && s.paths[old.Path] {
 			return fmt.Errorf("module %q is used and replaced at all versions: name the version to replace, or remove the replacement", cut(old.Path))
 		}
@@ -144,7 +153,7 @@ func (s *mainSet) checkReplacements() error {
 	}
 	first := map[module.Version]replacement{}
 	for _, main := range s.list {
-		for _, old := range main.replaced() {
+		for _, old := range replaced(main.replace) {
 			r := replacement{to: main.replace[old], main: main}
 			if overridden[old.Path] {
 				continue

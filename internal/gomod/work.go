@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,6 +106,13 @@ func replacements(list []*modfile.Replace) (map[module.Version]module.Version, e
 		out[r.Old] = r.New
 	}
 	return out, nil
+}
+
+// replaced lists what replace directives name, in order.
+func replaced(replace map[module.Version]module.Version) []module.Version {
+	olds := slices.Collect(maps.Keys(replace))
+	module.Sort(olds)
+	return olds
 }
 
 // loadWorkspace gives the dependency set of the workspace that a go.work file describes.
