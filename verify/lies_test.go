@@ -33,7 +33,8 @@ type lie struct {
 }
 
 // tell runs lies, each in a world of its own. Prepare makes the world in which
-// they are told, and which is honest.
+// they are told, and which is honest. Copies of a world's modules get the same
+// verdicts.
 func tell(t *testing.T, prepare func(w *world), lies []lie) {
 	t.Helper()
 	honest := newWorld(t)
@@ -51,6 +52,9 @@ func tell(t *testing.T, prepare func(w *world), lies []lie) {
 			l.do(w)
 			r := w.check()
 			l.judge(t, r)
+			if w.request.Progress == nil && w.request.Dir != "" && r.Project.Vendor == "" {
+				w.agrees(t, r)
+			}
 			after := reported(t, w, r)
 			for path := range before {
 				if _, ok := l.want[path]; !ok && after[path] != before[path] {

@@ -17,6 +17,8 @@ type places struct {
 	zips   *gomod.ZipDir // in place of the cache
 	dir    string        // of zips
 	vendor string        // the folder, in place of both
+
+	refused map[module.Version]error // modules that could not be copied to here, and why
 }
 
 // place is where the files of one module are; "" for what is not there.
@@ -35,6 +37,9 @@ func (p *places) String() string {
 // find looks for the files of a module. What lies in the way of a file and is no
 // regular one is an error.
 func (p *places) find(m module.Version) (place, error) {
+	if err := p.refused[m]; err != nil {
+		return place{}, err
+	}
 	if p.zips != nil {
 		zip, err := present(p.zips.Zip(m))
 		if err != nil {

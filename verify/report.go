@@ -43,6 +43,9 @@ type ProjectReport struct {
 	ModCache string `json:"modcache,omitempty"` // where modules were read from
 	Zips     string `json:"zips,omitempty"`
 	Vendor   string `json:"vendor,omitempty"` // the vendor folder, in place of both
+	// Materialized is the module cache that they were copied to, where the copies
+	// were verified. It is there if the report is OK, and only then.
+	Materialized string `json:"materialized,omitempty"`
 
 	Work      string       `json:"work,omitempty"`      // of a workspace: its go.work file, and
 	Workspace []MainReport `json:"workspace,omitempty"` // its main modules, sorted by path

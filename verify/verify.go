@@ -112,24 +112,33 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(e.project.Modules)+len(e.toolchains) == 0 && (r.Dir != "" || len(r.Artifacts)+len(r.Binaries) == 0) {
-		return nil, ErrNothing
-	}
-	for _, a := range r.Artifacts {
-		if len(a.Digests) == 0 {
-			return nil, fmt.Errorf("artifact %q without a digest", a.Name)
-		}
-	}
-	for _, b := range r.Binaries {
-		if len(b.Modules) == 0 {
-			return nil, fmt.Errorf("binary %q: %w", b.Name, ErrNoModules)
-		}
+	if err := r.something(e); err != nil {
+		return nil, err
 	}
 	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals})
 	if err != nil {
 		return nil, err
 	}
 	return r.judge(ctx, e, b)
+}
+
+// something demands that there is something to verify, and of each thing what it
+// is verified by.
+func (r *Request) something(e *enclave) error {
+	if len(e.project.Modules)+len(e.toolchains) == 0 && (r.Dir != "" || len(r.Artifacts)+len(r.Binaries) == 0) {
+		return ErrNothing
+	}
+	for _, a := range r.Artifacts {
+		if len(a.Digests) == 0 {
+			return fmt.Errorf("artifact %q without a digest", a.Name)
+		}
+	}
+	for _, b := range r.Binaries {
+		if len(b.Modules) == 0 {
+			return fmt.Errorf("binary %q: %w", b.Name, ErrNoModules)
+		}
+	}
+	return nil
 }
 
 // judge runs the steps that come after the bundle was opened.

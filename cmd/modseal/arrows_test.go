@@ -14,26 +14,27 @@ const ourModule = "github.com/modseal/modseal/"
 // arrows are the packages of ours that each package may import. What is not
 // listed may import none.
 var arrows = map[string]string{
-	"cmd/modseal":       "internal/cli",
-	"internal/cli":      "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/report internal/seal internal/sign internal/trust internal/tufchain internal/tuffetch",
-	"snapshot":          "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
-	"verify":            "bundles merkle internal/evidence internal/gobinary internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
-	"bundles":           "merkle internal/limit",
-	"internal/attest":   "internal/atomicfile internal/evidence internal/keys internal/limit internal/modhash internal/sign",
-	"internal/evidence": "bundles merkle internal/keys internal/modhash",
-	"internal/export":   "bundles merkle internal/evidence internal/gomod",
-	"internal/gobinary": "internal/limit internal/modhash",
-	"internal/gomod":    "internal/limit",
-	"internal/policy":   "internal/keys",
-	"internal/rekor":    "merkle internal/fetch",
-	"internal/report":   "verify",
-	"internal/seal":     "bundles internal/evidence internal/keys internal/policy internal/trust",
-	"internal/sign":     "bundles internal/evidence internal/fetch internal/keys internal/policy internal/rekor internal/trust",
-	"internal/sumdb":    "merkle internal/evidence internal/fetch internal/trust",
-	"internal/testlog":  "bundles merkle",
-	"internal/trust":    "merkle internal/keys",
-	"internal/tufchain": "internal/limit",
-	"internal/tuffetch": "internal/atomicfile internal/fetch internal/tufchain",
+	"cmd/modseal":          "internal/cli",
+	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/seal internal/sign internal/trust internal/standin internal/tufchain internal/tuffetch",
+	"snapshot":             "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
+	"verify":               "bundles merkle internal/evidence internal/gobinary internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
+	"bundles":              "merkle internal/limit",
+	"internal/attest":      "internal/atomicfile internal/evidence internal/keys internal/limit internal/modhash internal/sign",
+	"internal/evidence":    "bundles merkle internal/keys internal/modhash",
+	"internal/export":      "bundles merkle internal/evidence internal/gomod",
+	"internal/gobinary":    "internal/limit internal/modhash",
+	"internal/gomod":       "internal/limit",
+	"internal/materialize": "verify bundles internal/gomod internal/modhash",
+	"internal/policy":      "internal/keys",
+	"internal/rekor":       "merkle internal/fetch",
+	"internal/report":      "verify",
+	"internal/seal":        "bundles internal/evidence internal/keys internal/policy internal/trust",
+	"internal/sign":        "bundles internal/evidence internal/fetch internal/keys internal/policy internal/rekor internal/trust",
+	"internal/sumdb":       "merkle internal/evidence internal/fetch internal/trust",
+	"internal/testlog":     "bundles merkle",
+	"internal/trust":       "merkle internal/keys",
+	"internal/tufchain":    "internal/limit",
+	"internal/tuffetch":    "internal/atomicfile internal/fetch internal/tufchain",
 }
 
 type listed struct {
@@ -96,7 +97,7 @@ func TestVerifyIsOffline(t *testing.T) {
 		}
 		return found
 	}
-	for _, root := range []string{"verify", "bundles", "merkle", "internal/report", "internal/seal"} {
+	for _, root := range []string{"verify", "bundles", "merkle", "internal/materialize", "internal/report", "internal/seal"} {
 		if len(all[root].Imports) == 0 {
 			t.Errorf("%s: no such package", root)
 		}

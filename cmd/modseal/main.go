@@ -26,13 +26,25 @@ func run(ctx context.Context) int {
 		os.Stderr.WriteString("modseal: working directory: " + err.Error() + "\n")
 		return cli.ExitUsage
 	}
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
 	color := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return cli.Run(ctx, &cli.Process{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ: os.Environ(), Getenv: os.Getenv, Dir: dir, Now: time.Now,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
 		Color:    color && term.IsTerminal(int(os.Stdout.Fd())),
+		Self:     self, Notify: notify,
 	}, version())
+}
+
+// notify gives the signals that ask a program to end.
+func notify() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 8)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }
 
 // version is that of the module, as the go command recorded it.

@@ -45,6 +45,11 @@ type Process struct {
 	Terminal bool
 	// Color tells whether Stdout takes colours.
 	Color bool
+	// Self is the program itself, to be started again.
+	Self string
+	// Notify gives the signals that are to be passed on to a program that is run in
+	// place of this one, until stop is called.
+	Notify func() (signals <-chan os.Signal, stop func())
 }
 
 type commands struct {
@@ -90,7 +95,9 @@ func Run(ctx context.Context, p *Process, version string) (code int) {
 	if err != nil {
 		panic(err) // the command line itself is wrong, which any test finds
 	}
-	k, err := parser.Parse(p.Args)
+	args, command := splitCommand(p.Args)
+	c.Verify.command = command
+	k, err := parser.Parse(args)
 	if err != nil {
 		return p.fail(&usageError{err})
 	}
@@ -117,6 +124,10 @@ func (p *Process) fail(err error) int {
 	}
 	if errors.Is(err, errUnproven) {
 		return ExitUnproven
+	}
+	var ended endedError
+	if errors.As(err, &ended) {
+		return int(ended)
 	}
 	if errors.Is(err, context.Canceled) {
 		p.say("interrupted; what was fetched is kept")
@@ -196,6 +207,8 @@ func hint(err error) string {
 		return "name the sealer with --seal-key, or --seal-identity and --seal-issuer; if this bundle should have been sealed so, distrust the bundle"
 	case errors.Is(err, bundles.ErrDamaged):
 		return "copy the bundle again and compare its SHA-256 with that on the host where it was made"
+	case errors.Is(err, verify.ErrChanged):
+		return "let nothing write to the project and its module cache, and try again"
 	case errors.Is(err, verify.ErrNothing):
 		return "this is not a pass: look whether DIR is the project that is going to be built; without DIR, --artifact is verified alone"
 	}

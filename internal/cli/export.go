@@ -45,7 +45,7 @@ func (c *exportCommand) Run(ctx context.Context, p *Process) error {
 	}
 	defer closeFile()
 	n := 0
-	err = writeWhole(ctx, dir, func(_ string, root *os.Root) (err error) {
+	err = writeWhole(ctx, dir, 0o755, func(_ string, root *os.Root) (err error) {
 		n, err = export.Sigstore(b, root)
 		return err
 	})

@@ -90,20 +90,21 @@ func (u *phases) stop() {
 	}
 }
 
-// verifyProgress shows a verification as one phase.
+// verifyProgress shows a verification, or what goes before it, as one phase.
 type verifyProgress struct {
 	ui      *phases
+	name    string
 	bytes   atomic.Int64
 	modules atomic.Int64
 }
 
-func newVerifyProgress(p *Process, quiet bool) *verifyProgress {
-	return &verifyProgress{ui: newPhases(p, quiet)}
+func newVerifyProgress(p *Process, name string, quiet bool) *verifyProgress {
+	return &verifyProgress{ui: newPhases(p, quiet), name: name}
 }
 
 func (v *verifyProgress) update(p verify.Progress) {
 	if p.Total > 0 {
-		v.ui.phase(snapshot.Phase{Name: "hash modules", Total: int64(p.Total)})
+		v.ui.phase(snapshot.Phase{Name: v.name, Total: int64(p.Total)})
 	}
 	v.bytes.Add(p.Bytes)
 	if p.Modules > 0 {
@@ -114,7 +115,7 @@ func (v *verifyProgress) update(p verify.Progress) {
 
 func (v *verifyProgress) done() {
 	if n := v.modules.Load(); n > 0 {
-		v.ui.phase(snapshot.Phase{Name: "hash modules", Done: fmt.Sprintf("%d modules, %d MB", n, v.bytes.Load()/1e6)})
+		v.ui.phase(snapshot.Phase{Name: v.name, Done: fmt.Sprintf("%d modules, %d MB", n, v.bytes.Load()/1e6)})
 	}
 	v.ui.end()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/export"
+	"github.com/modseal/modseal/internal/materialize"
 	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/verify"
 )
@@ -54,10 +55,10 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 		return &hintedError{verify.ErrNotCarried, "make one that does with modseal snapshot --with-modules"}
 	}
 	request.BundleName = filepath.Base(c.Bundle)
-	progress := newVerifyProgress(p, c.Quiet)
+	progress := newVerifyProgress(p, "hash modules", c.Quiet)
 	request.Progress = progress.update
 	var written export.Written
-	err = writeWhole(ctx, dir, func(fresh string, root *os.Root) error {
+	err = writeWhole(ctx, dir, 0o755, func(fresh string, root *os.Root) error {
 		if written, err = export.Modules(ctx, b, root); err != nil {
 			return fmt.Errorf("unpack: %w", err)
 		}
@@ -80,10 +81,10 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	return nil
 }
 
-// writeWhole lets write fill a folder beside dir and then renames it: dir, which
-// must be new or empty, is there whole or not at all. Nobody else can look into
-// the folder before that.
-func writeWhole(ctx context.Context, dir string, write func(fresh string, root *os.Root) error) error {
+// writeWhole lets write fill a folder beside dir, gives it its mode and then renames
+// it: dir, which must be new or empty, is there whole or not at all. Nobody else
+// can look into the folder before that.
+func writeWhole(ctx context.Context, dir string, mode os.FileMode, write func(fresh string, root *os.Root) error) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func writeWhole(ctx context.Context, dir string, write func(fresh string, root *
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(fresh)
+	defer materialize.Remove(fresh)
 	root, err := os.OpenRoot(fresh)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func writeWhole(ctx context.Context, dir string, write func(fresh string, root *
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.Chmod(fresh, 0o755); err != nil {
+	if err := os.Chmod(fresh, mode); err != nil {
 		return err
 	}
 	return os.Rename(fresh, dir) // onto an empty folder too

@@ -40,14 +40,14 @@ func TestWriteWhole(t *testing.T) {
 		"unproven":    {context.Background(), func(_ string, root *os.Root) error { return errors.Join(half(root), errUnproven) }, errUnproven},
 		"interrupted": {ctx, func(_ string, root *os.Root) error { cancel(); return half(root) }, context.Canceled},
 	} {
-		if err := writeWhole(c.ctx, dir, c.write); !errors.Is(err, c.want) {
+		if err := writeWhole(c.ctx, dir, 0o755, c.write); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := names(t, parent); len(got) > 0 {
 			t.Errorf("%s: left %q", name, got)
 		}
 	}
-	err := writeWhole(context.Background(), dir, func(fresh string, root *os.Root) error {
+	err := writeWhole(context.Background(), dir, 0o755, func(fresh string, root *os.Root) error {
 		if info, err := os.Stat(fresh); err != nil || info.Mode().Perm() != 0o700 {
 			t.Errorf("others can look into it before it is done: %v, %v", info.Mode(), err)
 		}
@@ -68,7 +68,7 @@ func TestWriteWhole(t *testing.T) {
 func TestWriteWholeSpoilsNothing(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "dir")
-	err := writeWhole(context.Background(), dir, func(string, *os.Root) error {
+	err := writeWhole(context.Background(), dir, 0o755, func(string, *os.Root) error {
 		return errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "mine"), nil, 0o644))
 	})
 	if err == nil || !slices.Equal(names(t, dir), []string{"mine"}) || len(names(t, parent)) != 1 {

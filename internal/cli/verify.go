@@ -18,18 +18,29 @@ type verifyCommand struct {
 	goFlags
 	Zips     string `placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
 	HashZips bool   `help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
+
+	Materialize string `placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
 	reportFlags
+
+	command []string // to run after a pass
 }
 
 // Help is shown below the flags.
 func (c *verifyCommand) Help() string {
 	return `Exit codes: 0 every module is proven; 1 at least one is not; 2 nothing could be checked; 3 the bundle can't be trusted. They are the same in every format.
 
-Example: modseal verify --seal-key seal.pub --key signer.pub --require rekor deps.modseal . && go build ./...`
+Example: modseal verify --seal-key seal.pub --key signer.pub --require rekor deps.modseal . -- go build -trimpath ./...
+
+What follows "--" is run after a pass, and only then: in DIR, or here if none is given, with GOMODCACHE set to verified copies of the modules (a temporary folder, or that of --materialize), GOPROXY=off and -mod=readonly in GOFLAGS. Its exit code is passed on, 128+n if signal n ended it. The report goes to standard error then.
+
+Whatever becomes of the old module cache meanwhile, what was proven is what is built; "modseal verify … && go build" leaves that to you. A build without -trimpath has the name of the module cache in what it compiles, so with a temporary folder it compiles all modules anew.`
 }
 
 // Run is modseal verify.
 func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
+	if c.command != nil {
+		return c.guard(p)
+	}
 	request, err := c.request(p)
 	if err != nil {
 		return err
@@ -40,8 +51,11 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	}
 	defer f.Close()
 	request.Bundle, request.BundleSize, request.BundleName = f, size, filepath.Base(c.Bundle)
-	progress := newVerifyProgress(p, c.Quiet)
+	progress := newVerifyProgress(p, "hash modules", c.Quiet)
 	request.Progress = progress.update
+	if c.Materialize != "" {
+		return c.materialize(ctx, p, request, progress)
+	}
 	r, err := verify.Check(ctx, *request)
 	progress.done()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -229,6 +230,45 @@ func TestReadEnvOracle(t *testing.T) {
 		})
 		if err != nil || got != want {
 			t.Errorf("with %v:\n got %+v, %v\nwant %+v", extra, got, err, want)
+		}
+	}
+}
+
+// Property: GOFLAGS for a build that takes the set as it is has the user's flags, each
+// once and as it was, but for those that would change what is built.
+func TestFixed(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                      "-mod=readonly",
+		"-x -ldflags=-w":                        "-x -ldflags=-w -mod=readonly",
+		"-mod=mod --mod=vendor -mod= -v":        "-v -mod=readonly",
+		"-modcacherw --modcacherw=true -modx=1": "-modx=1 -mod=readonly",
+		`"-ldflags=-s -w"	-tags=a,b`:            `"-ldflags=-s -w" -tags=a,b -mod=readonly`,
+		`'-ldflags=-X "a=b c"' "-gcflags=-N '-l'"`: `'-ldflags=-X "a=b c"' "-gcflags=-N '-l'" -mod=readonly`,
+		`"-modfile=a'b.mod" -x="y`:                 `-modfile=a'b.mod -x="y -mod=readonly`,
+	} {
+		got, err := Env{GOFLAGS: in}.Fixed()
+		if err != nil || got != want {
+			t.Errorf("%q: got %q, %v; want %q", in, got, err, want)
+		}
+		kept := func(s string) (out []string) {
+			words, err := splitQuoted(s)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, w := range words {
+				if name, _, _, _ := cutFlag(w); name != "mod" && name != "modcacherw" {
+					out = append(out, w)
+				}
+			}
+			return out
+		}
+		if !slices.Equal(kept(in), kept(got)) {
+			t.Errorf("%q: %q has other flags", in, got)
+		}
+	}
+	for _, in := range []string{"x", "-mod=none", `"-x`} {
+		if got, err := (Env{GOFLAGS: in}).Fixed(); err == nil {
+			t.Errorf("%q: got %q, want an error", in, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package gomod
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,41 @@ func (e Env) Flags() (Flags, error) {
 		f.Mod = "readonly"
 	}
 	return f, checkMod("GOFLAGS", f.Mod)
+}
+
+// Fixed gives GOFLAGS for a build that takes the dependency set as it is: without
+// -modcacherw, and with -mod=readonly in place of any other -mod. The error is that
+// of Flags.
+func (e Env) Fixed() (string, error) {
+	if _, err := e.Flags(); err != nil {
+		return "", err
+	}
+	words, err := splitQuoted(e.GOFLAGS)
+	if err != nil {
+		return "", err
+	}
+	words = slices.DeleteFunc(words, func(word string) bool {
+		name, _, _, _ := cutFlag(word)
+		return name == "mod" || name == "modcacherw"
+	})
+	return joinQuoted(append(words, "-mod=readonly")), nil
+}
+
+// joinQuoted is the reverse of splitQuoted: a word that was split has no white space,
+// or not the quote that it was in.
+func joinQuoted(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = word
+		if strings.ContainsAny(word, " \t\r\n") {
+			quote := `"`
+			if strings.Contains(word, quote) {
+				quote = "'"
+			}
+			quoted[i] = quote + word + quote
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 // checkMod reports a value of -mod that the go command doesn't know.

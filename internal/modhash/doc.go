@@ -24,7 +24,8 @@
 // disagree about one zip would be worth more to an attacker than the 10–20 % of time that a faster one saves.
 //
 // The package does not know what a module should hash to, or where its files are. It opens no network connection,
-// starts no process and writes nothing.
+// starts no process and makes no file: [Hasher.CopyTree], [Hasher.CopyZip] and [Hasher.Unzip] write by the same rules and
+// under the same limits into files that their caller makes.
 package modhash
 
 // Limits. What is exactly at a limit passes; one more is refused. The sizes are those of golang.org/x/mod/zip.

@@ -27,6 +27,7 @@ type Hasher struct {
 	free      chan *worker  // the workers that have nothing to do
 	wide      chan struct{} // see admitWide
 	inflaters sync.Pool     // of *inflater, as many as workers that read zips
+	noClone   atomic.Bool   // once the file system said that it can't: see clone
 	open      func(dir string) (folder, error)
 }
 

@@ -42,7 +42,8 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 	if err := checkModule(m); err != nil {
 		return nil, refuse(m, err)
 	}
-	t, err := h.walk(ctx, dir, m, MaxContent)
+	t := &tree{maxBytes: MaxContent}
+	err := h.walk(ctx, dir, m, t)
 	if err == nil {
 		err = t.wrong.refused(m)
 	}
@@ -58,7 +59,8 @@ func (h *Hasher) Tree(ctx context.Context, dir string, m module.Version) (*TreeR
 
 // Folder hashes all files below dir by the rules of [Hasher.Tree], but without a limit for their sizes.
 func (h *Hasher) Folder(ctx context.Context, dir string) (*FolderResult, error) {
-	t, err := h.walk(ctx, dir, module.Version{}, noLimit)
+	t := &tree{maxBytes: noLimit}
+	err := h.walk(ctx, dir, module.Version{}, t)
 	if err == nil {
 		err = t.wrong.refused(module.Version{})
 	}
@@ -76,13 +78,14 @@ const (
 	wideNames = 1 << 20 // bytes of names above which one module at a time may be read
 )
 
-// A tree is a folder being hashed.
+// A tree is a folder being hashed, or copied.
 type tree struct {
 	*crew
 	wrong    problems
 	isModule bool
 	maxBytes int64
 	bytes    atomic.Int64
+	create   Create // makes the copies' files; nil: nothing is copied
 
 	mu      sync.Mutex
 	files   []File
@@ -134,26 +137,26 @@ func (f *sharedFolder) drop() {
 	}
 }
 
-// walk hashes the files below dir. The names in t.files are relative to dir, sorted and valid. What is wrong with
-// single files is in t.wrong.
-func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxBytes int64) (*tree, error) {
+// walk hashes the files below dir, or copies them if t.create is set. The names in t.files are relative to dir, sorted
+// and valid. What is wrong with single files is in t.wrong.
+func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, t *tree) error {
 	w, err := h.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer h.release(w)
 	if dir == "" {
-		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
+		return &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
 	}
 	// With a separator at its end, a symbolic link would be followed.
 	root, err := h.open(filepath.Clean(dir))
 	if err == errSymlink || err == errNotFolder {
-		return nil, refuse(m, &ContentError{Problem: "the tree itself: " + err.Error()})
+		return refuse(m, &ContentError{Problem: "the tree itself: " + err.Error()})
 	}
 	if err != nil {
-		return nil, refuse(m, err)
+		return refuse(m, err)
 	}
-	t := &tree{crew: h.newCrew(ctx), isModule: m.Path != "", maxBytes: maxBytes}
+	t.crew, t.isModule = h.newCrew(ctx), m.Path != ""
 	defer func() {
 		if t.leave != nil {
 			t.leave()
@@ -165,7 +168,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 		t.readFolder(w, shared, "")
 	})
 	if err := t.run(w); err != nil {
-		return nil, refuse(m, err)
+		return refuse(m, err)
 	}
 	sortFiles(t.files)
 	for i := range t.files[min(1, len(t.files)):] {
@@ -173,7 +176,7 @@ func (h *Hasher) walk(ctx context.Context, dir string, m module.Version, maxByte
 			t.wrong.add(name, "listed twice, by a folder that is being changed", nil)
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // readFolder adds jobs for what is in the folder, and does the first itself. dir is its name in the tree: "", or it
@@ -317,7 +320,12 @@ func (t *tree) readFile(w *worker, f *sharedFolder, name string) (sum [32]byte, 
 		return sum, &ContentError{Problem: problem}
 	}
 	// One byte more than there should be is enough to see that there are more.
-	sum, n, err := w.sum(t.ctx, io.LimitReader(file, size+1), t.hasher.progress)
+	var n int64
+	if t.create != nil {
+		n, err = t.copyFile(w, t.create, name, file, size+1)
+	} else {
+		sum, n, err = w.sum(t.ctx, io.LimitReader(file, size+1), t.hasher.progress)
+	}
 	if err == nil && n != size {
 		err = &ContentError{Problem: "changed while it was read"}
 	}

@@ -47,6 +47,7 @@ func TestTreeIrregular(t *testing.T) {
 				}
 				_, err := newHasher(modhash.Options{}).Tree(t.Context(), dir, m)
 				wantProblem(t, err, test.want)
+				wantProblem(t, newHasher(modhash.Options{}).CopyTree(t.Context(), dir, m, into(t.TempDir())), test.want)
 			})
 		})
 	}

@@ -33,8 +33,8 @@ type VendorResult struct {
 //
 // The limits are those of a tree, for the whole folder; breaking one is an error.
 func (h *Hasher) Vendor(ctx context.Context, dir string, want func(name string) (sum [32]byte, ok bool)) (*VendorResult, error) {
-	t, err := h.walk(ctx, dir, module.Version{}, noLimit)
-	if err != nil {
+	t := &tree{maxBytes: noLimit}
+	if err := h.walk(ctx, dir, module.Version{}, t); err != nil {
 		return nil, err
 	}
 	var changed []File // with the wanted hashes

@@ -12,7 +12,7 @@ const (
 	maxIdle  = 100       // reads that return nothing before it is an error
 )
 
-// A worker has the buffers that it takes to hash one file at a time. They are made when they are first needed.
+// A worker has the buffers that it takes to hash or copy one file at a time. They are made when they are first needed.
 type worker struct {
 	buf []byte
 	sha hash.Hash
@@ -20,7 +20,7 @@ type worker struct {
 
 // sum reads r to its end and returns the SHA-256 and the number of the bytes.
 func (w *worker) sum(ctx context.Context, r io.Reader, progress func(int64)) (sum [32]byte, n int64, err error) {
-	if w.buf == nil {
+	if w.sha == nil {
 		w.buf, w.sha = make([]byte, readSize), sha256.New()
 	}
 	fill, idle := 0, 0

@@ -37,7 +37,7 @@ func (h *Hasher) Zip(ctx context.Context, path string, m module.Version) (*ZipRe
 	}
 	defer h.release(w)
 	for range maxTries {
-		result, err := h.zip(ctx, w, path, m)
+		result, err := h.zip(ctx, w, path, m, nil)
 		if err == nil {
 			return result, nil
 		}
@@ -48,14 +48,14 @@ func (h *Hasher) Zip(ctx context.Context, path string, m module.Version) (*ZipRe
 	return nil, refuse(m, errZipChanged())
 }
 
-// zip is Zip, except that a *ContentError that it returns is yet to be wrapped.
-func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Version) (*ZipResult, error) {
+// zip is Zip or, with create, Unzip, which has no result. A *ContentError that it returns is yet to be wrapped.
+func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Version, create Create) (*ZipResult, error) {
 	f, err := openZipFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	a := &archive{crew: h.newCrew(ctx), file: f}
+	a := &archive{crew: h.newCrew(ctx), file: f, create: create}
 	defer a.fail(nil)
 	leave, err := a.open(ctx)
 	if err != nil {
@@ -69,12 +69,12 @@ func (h *Hasher) zip(ctx context.Context, w *worker, path string, m module.Versi
 	if err := a.run(w); err != nil {
 		return nil, err
 	}
-	if a.data == nil {
+	if a.data == nil && create == nil {
 		if err := f.unchanged(); err != nil {
 			return nil, err
 		}
 	}
-	if err := a.wrong.refused(m); err != nil {
+	if err := a.wrong.refused(m); err != nil || create != nil {
 		return nil, err
 	}
 	sortFiles(a.files)
@@ -91,10 +91,11 @@ const (
 	jobSize  = 512 << 10 // if they have this many bytes
 )
 
-// An archive is a zip being hashed.
+// An archive is a zip being hashed, or unpacked.
 type archive struct {
 	*crew
 	file    *zipFile
+	create  Create // makes the files to unpack to; nil: the zip is hashed
 	data    []byte // the whole file, if it is small
 	entries []*zip.File
 	files   []File // those of the entries, in their order
@@ -146,7 +147,7 @@ func checkEntry(name string, e *zip.File, names zipNames) (problem string) {
 	return checkSize(name, int64(min(e.UncompressedSize64, math.MaxInt64)))
 }
 
-// addJobs adds jobs for the digest and for the entries.
+// addJobs adds jobs for the entries and, to hash, for the digest.
 func (a *archive) addJobs() {
 	first, size := 0, uint64(0)
 	for i, e := range a.entries {
@@ -157,8 +158,9 @@ func (a *archive) addJobs() {
 			first, size = last, 0
 		}
 	}
-	// Last, so that it is done first: it can't be divided.
-	a.add(a.readDigest)
+	if a.create == nil {
+		a.add(a.readDigest) // last, so that it is done first: it can't be divided
+	}
 }
 
 func (a *archive) readDigest(w *worker) {
@@ -178,7 +180,7 @@ func (a *archive) readDigest(w *worker) {
 // readEntries hashes the entries first to last-1.
 func (a *archive) readEntries(w *worker, first, last int) {
 	for i := first; i < last && a.ctx.Err() == nil; i++ {
-		sum, err := a.readEntry(w, a.entries[i])
+		sum, err := a.readEntry(w, a.files[i].Name, a.entries[i])
 		if err != nil {
 			a.wrong.add(a.files[i].Name, "content can't be read", err)
 		}
@@ -186,13 +188,17 @@ func (a *archive) readEntries(w *worker, first, last int) {
 	}
 }
 
-func (a *archive) readEntry(w *worker, e *zip.File) (sum [sha256.Size]byte, err error) {
+func (a *archive) readEntry(w *worker, name string, e *zip.File) (sum [sha256.Size]byte, err error) {
 	// The reader verifies that there are as many bytes as the entry says, and their checksum.
 	r, err := e.Open()
 	if err != nil {
 		return sum, err
 	}
 	defer r.Close()
+	if a.create != nil {
+		_, err = a.copyFile(w, a.create, name, r, MaxContent)
+		return sum, err
+	}
 	sum, _, err = w.sum(a.ctx, r, a.hasher.progress)
 	return sum, err
 }

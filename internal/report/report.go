@@ -95,6 +95,9 @@ func (t *text) head(r *verify.Report) {
 	if r.Project.Dir != "" {
 		t.printf("project  %s   modules from %s\n", r.Project.Name(), where)
 	}
+	if r.Project.Materialized != "" {
+		t.printf("copied   to %s, where the copies were verified\n", r.Project.Materialized)
+	}
 	if r.Policy.File != "" {
 		t.printf("policy   %s\n", r.Policy.File)
 	} else {

@@ -111,6 +111,7 @@ func TestGolden(t *testing.T) {
 	short := sample()
 	short.OK, short.Notes = true, nil
 	short.Bundle.File, short.Bundle.SealedBy, short.Project.Zips = "", nil, "/zips"
+	short.Project.Materialized = "/fresh"
 	short.Modules, short.Binaries, short.Logs, short.Policy.Signers = short.Modules[1:3], nil, nil, nil
 	short.Counts = map[string]int{"verified": 2}
 	golden(t, "pass.txt", textOf(t, short, TextOptions{}))

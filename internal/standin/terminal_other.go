@@ -1,0 +1,6 @@
+//go:build !unix
+
+package standin
+
+// atTerminal is true: elsewhere the system tells all programs of a console.
+func atTerminal() bool { return true }
