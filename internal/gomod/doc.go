@@ -26,8 +26,8 @@
 //     was read is in the set here too. The main modules are not, wherever they lie.
 //
 // All are taken after the main modules' exclude directives, and the replace directives of
-// go.work and then of the main modules. e2e/catalogue holds them against the go command's
-// for real projects.
+// go.work and then of the main modules.
+// e2e/catalogue holds the first two against the go command's for real projects.
 //
 // A project that is built from its vendor folder has, if asked for ([ReadVendor]), the
 // modules to which vendor/modules.txt gives packages, once that file was held against

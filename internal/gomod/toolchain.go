@@ -2,6 +2,7 @@ package gomod
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"go/version"
@@ -172,7 +173,7 @@ func (p *Project) newestToolchain(name string) (string, error) {
 func (p *Project) WantedToolchain() (string, error) {
 	name, err := p.newestToolchain("")
 	if err == nil && name == "" {
-		err = fmt.Errorf("%s has neither a go nor a toolchain line: name the release (go1.26.8.linux-amd64)", p.ModFile)
+		err = fmt.Errorf("%s has neither a go nor a toolchain line: name the release (go1.26.8.linux-amd64)", cmp.Or(p.Work, p.ModFile))
 	}
 	return name, err
 }

@@ -12,8 +12,14 @@ import (
 )
 
 // The toolchain that is selected is the one that the go command runs or, as it has no
-// network here, says that it lacks.
+// network here, says that it lacks: by the lines of go.mod or, in a workspace, of go.work.
 func TestSelectToolchainOracle(t *testing.T) {
+	for _, file := range []string{"go.mod", "go.work"} {
+		t.Run(file, func(t *testing.T) { selectToolchains(t, file) })
+	}
+}
+
+func selectToolchains(t *testing.T, file string) {
 	w := newGoWorld(t)
 	local, _, _ := strings.Cut(strings.TrimPrefix(w.mustRun(nil, "version"), "go version "), " ")
 	lacks := regexp.MustCompile(`(?:download |cannot find ")(go1[^ :"]*)`)
@@ -24,7 +30,11 @@ func TestSelectToolchainOracle(t *testing.T) {
 			"go 1.21\ntoolchain default\n", "go 1.98\ntoolchain default\n", "go 1.21\ntoolchain go1.97.0\n", "go 1.21\ntoolchain go1.97.0-corp\n", "go 1.21\ntoolchain go1.20.4\n",
 		} {
 			dir := t.TempDir()
-			writeTree(t, dir, map[string]string{"go.mod": "module example.com/main\n" + lines})
+			files := map[string]string{"go.mod": "module example.com/main\n" + lines}
+			if file == "go.work" {
+				files = map[string]string{"go.mod": "module example.com/main\ngo 1.20\ntoolchain go1.99.0\n", file: "use .\n" + lines}
+			}
+			writeTree(t, dir, files)
 			cmd := exec.Command(w.cmd, "version")
 			cmd.Dir = dir
 			cmd.Env = []string{
