@@ -1,0 +1,3 @@
+package sandbox
+
+func foreign() []trial { return nil }

@@ -1,0 +1,57 @@
+package sandbox
+
+import "os"
+
+// An access is what must be possible for some outputs.
+type access struct {
+	rename bool // of files and folders, and removing them
+	create bool // of files and folders
+}
+
+func needed(outputs []Output) (access, error) {
+	var a access
+	for _, o := range outputs {
+		info, err := os.Lstat(o.Temp)
+		if err != nil {
+			return a, err
+		}
+		a.rename = true
+		a.create = a.create || info.IsDir()
+	}
+	return a, nil
+}
+
+func (s *State) offered(outputs []Output) {
+	a, err := needed(outputs)
+	if err != nil {
+		s.lack("outputs: %v", err)
+		return
+	}
+	if s.Landlock, err = landlockABI(a); err != nil {
+		s.lack("Landlock: %v", err)
+	}
+	if err := seccompOffered(); err != nil {
+		s.lack("seccomp: %v", err)
+	}
+	s.Seccomp = err == nil
+}
+
+// enter goes in. Landlock is first: the filter allows none of its calls.
+func (s *State) enter(outputs []Output) {
+	a, err := needed(outputs)
+	if err != nil {
+		s.lack("outputs: %v", err)
+		return
+	}
+	if s.Landlock, err = restrictPlaces(a, outputs); err != nil {
+		s.Landlock = 0
+		s.lack("Landlock: %v", err)
+	}
+	if err = seccompOffered(); err == nil {
+		err = restrictCalls(a)
+	}
+	if err != nil {
+		s.lack("seccomp: %v", err)
+	}
+	s.Seccomp = err == nil
+}
