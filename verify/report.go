@@ -21,6 +21,16 @@ type Report struct {
 	Modules   []ModuleReport   `json:"modules"`
 	Artifacts []ArtifactReport `json:"artifacts,omitempty"`
 	Binaries  []BinaryReport   `json:"binaries,omitempty"`
+	Sandbox   *SandboxReport   `json:"sandbox,omitempty"` // set by whoever entered one before Check; nil if nobody says
+}
+
+// SandboxReport says what the verifying process had given up before it read the
+// bundle.
+type SandboxReport struct {
+	Mode     string   `json:"mode"`     // what was asked for: require, auto or off
+	Landlock int      `json:"landlock"` // ABI version in force; 0 is none
+	Seccomp  bool     `json:"seccomp"`  // whether a filter is in force
+	Lacks    []string `json:"lacks"`    // why not all is
 }
 
 // BundleReport describes the bundle and who sealed it.

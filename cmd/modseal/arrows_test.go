@@ -14,8 +14,8 @@ const ourModule = "github.com/modseal/modseal/"
 // arrows are the packages of ours that each package may import. What is not
 // listed may import none.
 var arrows = map[string]string{
-	"cmd/modseal":          "internal/cli",
-	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/seal internal/sign internal/trust internal/standin internal/tufchain internal/tuffetch",
+	"cmd/modseal":          "internal/cli internal/sandbox",
+	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/sandbox internal/seal internal/sign internal/trust internal/standin internal/tufchain internal/tuffetch",
 	"snapshot":             "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":               "bundles merkle internal/evidence internal/gobinary internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
 	"bundles":              "merkle internal/limit",

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/modseal/modseal/internal/cli"
+	"github.com/modseal/modseal/internal/sandbox"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func run(ctx context.Context) int {
 	color := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return cli.Run(ctx, &cli.Process{
 		Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Environ: os.Environ(), Getenv: os.Getenv, Dir: dir, Now: time.Now,
+		Environ: os.Environ(), Getenv: os.Getenv, Dir: dir, Now: time.Now, Sandbox: sandbox.Enter,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb",
 		Color:    color && term.IsTerminal(int(os.Stdout.Fd())),
 		Self:     self, Notify: notify,

@@ -35,8 +35,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: setup,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records, "zip": zipFolder, "ziphash": ziphash, "gosum": goSum,
+			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records, "zip": zipFolder, "ziphash": ziphash, "gosum": goSum, "called": called,
 		},
 	})
 }
@@ -96,7 +97,7 @@ func setup(e *testscript.Env) error {
 	if dir, err := os.UserCacheDir(); stdlib == "" && err == nil {
 		stdlib = filepath.Join(dir, "go-build")
 	}
-	e.Vars = append(e.Vars, "WARM_GOCACHE="+stdlib, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH,
+	e.Vars = append(e.Vars, "WARM_GOCACHE="+stdlib, "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH, "SANDBOX="+offered(),
 		"HOME="+filepath.Join(work, "home"), "XDG_CACHE_HOME="+filepath.Join(work, "home", "cache"), "XDG_CONFIG_HOME="+filepath.Join(work, "home", "config"),
 		"GOPROXY=file://"+filepath.ToSlash(filepath.Join(work, "proxy")), "GOMODCACHE="+filepath.Join(work, "modcache"),
 		"GOSUMDB="+w.sumdb.Key()+" "+serve(w.sumdb), "GOFLAGS=-modcacherw", "GOTOOLCHAIN=local", "GOENV=off",

@@ -80,7 +80,10 @@ func TestNoSockets(t *testing.T) {
 		{s.verifyArgs(append(signedBy("signer"), "--modcache", s.TempDir())...), 1},
 		{s.verifyArgs("--seal-key", "nobody.pub"), 2},
 		{s.verifyArgs("--seal-key", "other.pub"), 3},
+		{s.verifyArgs(append(signedBy("signer"), "--output", "report.json")...), 0},
+		{s.verifyArgs(append(signedBy("signer"), "--sandbox", "off")...), 0}, // there is none to refuse them either
 		{[]string{"inspect", "--all", s.bundle()}, 0},
+		{[]string{"export", "--seal-key", "seal.pub", "--sigstore", "pieces", s.bundle()}, 0},
 	} {
 		made := calls(s.wrapped(trace, c.args...), c.code)
 		if len(made) != 1 || !strings.Contains(made[0], `execve("`+shared.modseal+`"`) {

@@ -18,25 +18,65 @@ func Temp(name string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(name), Pattern)
 }
 
-// Write makes or replaces the file name, with mode 0644, by what write writes.
-// When it returns an error, the file is as it was and nothing is left behind.
-func Write(name string, write func(io.Writer) error) error {
+// Pending is a file of mode 0644 that was begun and has nothing in it.
+type Pending struct {
+	f    *os.File
+	name string // in the end
+}
+
+// Begin makes the temporary file. What comes after it opens no file and changes
+// no mode. Discard is always called in the end.
+func Begin(name string) (*Pending, error) {
 	f, err := Temp(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
+	if err := f.Chmod(0o644); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return &Pending{f, name}, nil
+}
+
+// Temp is the temporary name.
+func (p *Pending) Temp() string { return p.f.Name() }
+
+// Name is the file's name in the end.
+func (p *Pending) Name() string { return p.name }
+
+// Write puts the file into its place, filled by what write writes; once.
+func (p *Pending) Write(write func(io.Writer) error) error {
+	w := bufio.NewWriterSize(p.f, 1<<20)
+	err := write(w)
 	if err == nil {
 		err = w.Flush()
 	}
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
+	if err = errors.Join(err, p.f.Sync(), p.f.Close()); err == nil {
+		err = os.Rename(p.f.Name(), p.name)
 	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err == nil {
+		p.f = nil
 	}
 	return err
+}
+
+// Discard removes the temporary file, if it is not in its place by now.
+func (p *Pending) Discard() {
+	if p.f != nil {
+		p.f.Close()
+		_ = os.Remove(p.f.Name())
+		p.f = nil
+	}
+}
+
+// Write makes or replaces the file name, with mode 0644, by what write writes.
+// When it returns an error, the file is as it was and nothing is left behind.
+func Write(name string, write func(io.Writer) error) error {
+	p, err := Begin(name)
+	if err != nil {
+		return err
+	}
+	defer p.Discard()
+	return p.Write(write)
 }
 
 // WriteBytes is Write for data that is there already.

@@ -18,6 +18,7 @@ import (
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/report"
+	"github.com/modseal/modseal/internal/sandbox"
 	"github.com/modseal/modseal/internal/tufchain"
 	"github.com/modseal/modseal/snapshot"
 	"github.com/modseal/modseal/verify"
@@ -41,6 +42,9 @@ type Process struct {
 	Getenv  func(string) string
 	Dir     string // working directory
 	Now     func() time.Time
+	// Sandbox gives up what a verification does not need, once and for all of the
+	// process; nil is a program that has no sandbox.
+	Sandbox func(sandbox.Mode, ...sandbox.Output) (sandbox.State, error)
 	// Terminal tells whether Stderr is one, so that progress can be shown on it.
 	Terminal bool
 	// Color tells whether Stdout takes colours.

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/modseal/modseal/internal/export"
 )
@@ -14,6 +12,7 @@ type exportCommand struct {
 	Sigstore string `required:"" placeholder:"DIR" help:"Write every Rekor entry as a Sigstore bundle into this folder, which must be new or empty."`
 	sealerFlags
 	trustFlags
+	sandboxFlags
 	InsecureIgnoreSeal bool `help:"Take the pieces out of a bundle that nobody trusted sealed. Each can still be verified by itself."`
 }
 
@@ -35,6 +34,14 @@ func (c *exportCommand) Run(ctx context.Context, p *Process) error {
 	if err := checkNewDir(dir); err != nil {
 		return err
 	}
+	folder, err := beginFolder(dir)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer folder.discard()
+	if _, err := c.enter(p, folder.output()); err != nil {
+		return err
+	}
 	material, err := c.material(p)
 	if err != nil {
 		return err
@@ -44,29 +51,13 @@ func (c *exportCommand) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	defer closeFile()
-	n := 0
-	err = writeWhole(ctx, dir, 0o755, func(_ string, root *os.Root) (err error) {
-		n, err = export.Sigstore(b, root)
-		return err
-	})
+	n, err := export.Sigstore(b, folder.root)
+	if err == nil {
+		err = folder.finish(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
 	fmt.Fprintf(p.Stdout, "%s: %d Sigstore bundles\n", c.Sigstore, n)
-	return nil
-}
-
-// checkNewDir demands that nothing is in the place of a folder to be made but
-// perhaps an empty folder.
-func checkNewDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return usagef("%w", err)
-	case len(entries) > 0:
-		return usagef("%s is not empty", dir)
-	}
 	return nil
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/merkle"
+	"github.com/modseal/modseal/verify"
 )
 
 type inspectCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
 	sealerFlags
 	trustFlags
+	sandboxFlags
 	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
 	All    bool   `short:"a" help:"List the modules."`
 }
@@ -31,6 +33,8 @@ type inspection struct {
 	Size     int64             `json:"size"`
 	Manifest *bundles.Manifest `json:"manifest"`
 	Logs     []inspectedLog    `json:"logs"`
+
+	Sandbox *verify.SandboxReport `json:"sandbox"` // in which it was read
 }
 
 type inspectedLog struct {
@@ -45,6 +49,10 @@ type inspectedLog struct {
 
 // Run is modseal inspect.
 func (c *inspectCommand) Run(p *Process) error {
+	entered, err := c.enter(p)
+	if err != nil {
+		return err
+	}
 	material, err := c.material(p)
 	if err != nil {
 		return err
@@ -55,6 +63,7 @@ func (c *inspectCommand) Run(p *Process) error {
 	}
 	defer closeFile()
 	in := inspect(b)
+	in.Sandbox = entered
 	if c.Format == "json" {
 		e := json.NewEncoder(p.Stdout)
 		e.SetEscapeHTML(false)
@@ -122,6 +131,7 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 			fmt.Fprintf(w, "refused   %s\n", firstLineOf(err.Error()))
 		}
 	}
+	fmt.Fprintf(w, "sandbox   %s\n", report.Sandbox(in.Sandbox))
 	m := in.Manifest
 	fmt.Fprintf(w, "made      %s of %s\n", m.Created, m.Project)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])

@@ -3,12 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/export"
-	"github.com/modseal/modseal/internal/materialize"
 	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/verify"
 )
@@ -19,6 +17,7 @@ type unpackCommand struct {
 
 	judgeFlags
 	reportFlags
+	sandboxFlags
 }
 
 // Help is shown below the flags.
@@ -38,38 +37,41 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	if err := checkNewDir(dir); err != nil {
 		return err
 	}
-	request := &verify.Request{World: p.world()}
-	if err := c.fill(p, request); err != nil {
-		return err
-	}
-	f, size, err := p.openBundle(c.Bundle)
+	folder, err := beginFolder(dir)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: request.Seals, InsecureIgnoreSeals: request.InsecureIgnoreSeals})
+	defer folder.discard()
+	out, err := c.begin(p)
 	if err != nil {
 		return err
 	}
-	if !b.Manifest.CarriesModules() {
-		return &hintedError{verify.ErrNotCarried, "make one that does with modseal snapshot --with-modules"}
+	defer out.discard()
+	entered, err := c.enter(p, append(out.outputs(), folder.output())...)
+	if err != nil {
+		return err
 	}
-	request.BundleName = filepath.Base(c.Bundle)
+	request, b, closeFile, err := c.openCarrying(p)
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	written, err := export.Modules(ctx, b, folder.root)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
 	progress := newVerifyProgress(p, "hash modules", c.Quiet)
 	request.Progress = progress.update
-	var written export.Written
-	err = writeWhole(ctx, dir, 0o755, func(fresh string, root *os.Root) error {
-		if written, err = export.Modules(ctx, b, root); err != nil {
-			return fmt.Errorf("unpack: %w", err)
-		}
-		r, err := verify.CheckCarried(ctx, *request, b, fresh)
-		progress.done()
-		if err != nil {
-			return err
-		}
-		return c.judged(p, r, c.Explain)
-	})
+	r, err := verify.CheckCarried(ctx, *request, b, folder.fresh)
+	progress.done()
 	if err != nil {
+		return err
+	}
+	r.Sandbox = entered
+	if err := c.judged(p, r, c.Explain, out); err != nil {
+		return err
+	}
+	if err := folder.finish(ctx); err != nil {
 		return err
 	}
 	if c.Format == "text" && c.Output == "" {
@@ -81,31 +83,24 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	return nil
 }
 
-// writeWhole lets write fill a folder beside dir, gives it its mode and then renames
-// it: dir, which must be new or empty, is there whole or not at all. Nobody else
-// can look into the folder before that.
-func writeWhole(ctx context.Context, dir string, mode os.FileMode, write func(fresh string, root *os.Root) error) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
+// openCarrying reads by whose rules the bundle is judged, and opens it. It must carry
+// modules.
+func (c *unpackCommand) openCarrying(p *Process) (*verify.Request, *bundles.Bundle, func() error, error) {
+	request := &verify.Request{World: p.world(), BundleName: filepath.Base(c.Bundle)}
+	if err := c.fill(p, request); err != nil {
+		return nil, nil, nil, err
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".*")
+	f, size, err := p.openBundle(c.Bundle)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	defer materialize.Remove(fresh)
-	root, err := os.OpenRoot(fresh)
+	b, err := bundles.Open(f, size, bundles.OpenOptions{Seals: request.Seals, InsecureIgnoreSeals: request.InsecureIgnoreSeals})
+	if err == nil && !b.Manifest.CarriesModules() {
+		err = &hintedError{verify.ErrNotCarried, "make one that does with modseal snapshot --with-modules"}
+	}
 	if err != nil {
-		return err
+		f.Close()
+		return nil, nil, nil, err
 	}
-	defer root.Close()
-	if err := write(fresh, root); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := os.Chmod(fresh, mode); err != nil {
-		return err
-	}
-	return os.Rename(fresh, dir) // onto an empty folder too
+	return request, b, f.Close, nil
 }

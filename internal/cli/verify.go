@@ -21,6 +21,7 @@ type verifyCommand struct {
 
 	Materialize string `placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
 	reportFlags
+	sandboxFlags
 
 	command []string // to run after a pass
 }
@@ -41,6 +42,24 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	if c.command != nil {
 		return c.guard(p)
 	}
+	out, err := c.begin(p)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	outputs := out.outputs()
+	var copies *newFolder
+	if c.Materialize != "" {
+		if copies, err = c.beginCopies(p); err != nil {
+			return err
+		}
+		defer copies.discard()
+		outputs = append(outputs, copies.output())
+	}
+	entered, err := c.enter(p, outputs...)
+	if err != nil {
+		return err
+	}
 	request, err := c.request(p)
 	if err != nil {
 		return err
@@ -53,15 +72,21 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	request.Bundle, request.BundleSize, request.BundleName = f, size, filepath.Base(c.Bundle)
 	progress := newVerifyProgress(p, "hash modules", c.Quiet)
 	request.Progress = progress.update
-	if c.Materialize != "" {
-		return c.materialize(ctx, p, request, progress)
+	var r *verify.Report
+	if copies == nil {
+		r, err = verify.Check(ctx, *request)
+	} else {
+		r, err = c.materialize(ctx, p, request, copies)
 	}
-	r, err := verify.Check(ctx, *request)
 	progress.done()
 	if err != nil {
 		return err
 	}
-	return c.judged(p, r, c.Explain)
+	r.Sandbox = entered
+	if err := c.judged(p, r, c.Explain, out); err != nil || copies == nil {
+		return err
+	}
+	return copies.finish(ctx)
 }
 
 // request reads the enclave's side.

@@ -157,7 +157,17 @@ func (e *exporter) write(ref bundles.Ref, name string, more func(*evidence.Claim
 	}
 	e.done[ref] = true
 	e.n++
-	return e.dir.WriteFile(name, data, 0o644)
+	return e.create(name, data)
+}
+
+// create writes a file that must not be there yet.
+func (e *exporter) create(name string, data []byte) error {
+	f, err := e.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
 }
 
 // proven recomputes a log's tree head from its multiproof. It must be that of

@@ -107,6 +107,7 @@ func (t *text) head(r *verify.Report) {
 		t.printf("signer   %s\n", s)
 	}
 	t.trust(r.Trust)
+	t.sandbox(r.Sandbox)
 	for _, b := range r.Binaries {
 		t.printf("binary   %s   %s", b.Name, b.Package)
 		if b.Main != "" {

@@ -54,7 +54,8 @@ func sample() *verify.Report {
 				{Path: "example.com/local", Replaces: "example.com/local@v1.0.0", Dir: "../local", Verdict: verify.Verdict{Status: verify.Local, Reason: "taken from a directory outside of the source tree", Hint: "move it into the source tree"}},
 			},
 		}},
-		Counts: map[string]int{},
+		Sandbox: &verify.SandboxReport{Mode: "auto", Seccomp: true, Lacks: []string{"Landlock: the kernel has none"}},
+		Counts:  map[string]int{},
 	}
 	for _, m := range r.Modules {
 		r.Counts[m.Status.String()]++
@@ -110,6 +111,7 @@ func TestGolden(t *testing.T) {
 	golden(t, "report.json", jsonOf(t, sample()))
 	short := sample()
 	short.OK, short.Notes = true, nil
+	short.Sandbox = &verify.SandboxReport{Mode: "require", Landlock: 7, Seccomp: true, Lacks: []string{}}
 	short.Bundle.File, short.Bundle.SealedBy, short.Project.Zips = "", nil, "/zips"
 	short.Project.Materialized = "/fresh"
 	short.Modules, short.Binaries, short.Logs, short.Policy.Signers = short.Modules[1:3], nil, nil, nil
@@ -219,7 +221,7 @@ func poison(v reflect.Value) {
 func TestHostileText(t *testing.T) {
 	r := sample()
 	poison(reflect.ValueOf(r))
-	if r.Modules[0].Path != hostile || r.Modules[5].Differences[0].File != hostile || r.Logs[0].Problem != hostile || r.Binaries[0].Modules[1].Dir != hostile {
+	if r.Modules[0].Path != hostile || r.Modules[5].Differences[0].File != hostile || r.Logs[0].Problem != hostile || r.Binaries[0].Modules[1].Dir != hostile || r.Sandbox.Lacks[0] != hostile {
 		t.Fatal("the report is not poisoned")
 	}
 	for name, out := range map[string]string{

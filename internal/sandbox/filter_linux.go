@@ -24,6 +24,10 @@ const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
 
 const allBits = ^uint32(0)
 
+// foreignModes are the bits of a mode by which others can write, or run a program with
+// its owner's rights.
+const foreignModes = 0o7022
+
 // rules are what is allowed. Pid is the process itself.
 func rules(a access, pid uint32) []rule {
 	// Files are opened for reading or, if there are some to be made, in any way but
@@ -31,6 +35,10 @@ func rules(a access, pid uint32) []rule {
 	openFlags := uint32(unix.O_ACCMODE | unix.O_CREAT | unix.O_TRUNC)
 	if a.create {
 		openFlags = unix.O_TRUNC
+	}
+	ioctls := []uint32{unix.TCGETS, unix.TIOCGWINSZ}
+	if a.create {
+		ioctls = append(ioctls, unix.FICLONE) // into a file that is open for writing
 	}
 	out := []rule{
 		{call: unix.SYS_OPENAT, arg: 2, mask: openFlags, want: []uint32{0}},
@@ -42,8 +50,9 @@ func rules(a access, pid uint32) []rule {
 		// Memory that is no code.
 		{call: unix.SYS_MMAP, arg: 2, mask: unix.PROT_EXEC, want: []uint32{0}},
 		{call: unix.SYS_MPROTECT, arg: 2, mask: unix.PROT_EXEC, want: []uint32{0}},
-		// Whether this is a terminal and how wide; not what types into one (TIOCSTI).
-		{call: unix.SYS_IOCTL, arg: 1, mask: allBits, want: []uint32{unix.TCGETS, unix.TIOCGWINSZ}},
+		// Whether this is a terminal and how wide, and copies that share blocks; not what
+		// types into a terminal (TIOCSTI).
+		{call: unix.SYS_IOCTL, arg: 1, mask: allBits, want: ioctls},
 		{call: unix.SYS_FCNTL, arg: 1, mask: allBits, want: []uint32{unix.F_GETFD, unix.F_SETFD, unix.F_GETFL, unix.F_SETFL, unix.F_DUPFD_CLOEXEC}},
 		{call: unix.SYS_PRCTL, arg: 0, mask: allBits, want: []uint32{unix.PR_SET_VMA, unix.PR_SET_NAME, unix.PR_GET_NAME}},
 	}
@@ -58,7 +67,10 @@ func rules(a access, pid uint32) []rule {
 	if a.create {
 		out = append(out, rule{call: unix.SYS_MKDIRAT})
 	}
-	return append(out, ofArch(openFlags)...)
+	if a.modes {
+		out = append(out, rule{call: unix.SYS_FCHMODAT, arg: 2, mask: foreignModes, want: []uint32{0}})
+	}
+	return append(out, ofArch(a, openFlags)...)
 }
 
 // common are the calls of the Go runtime, of the C library if it is linked in,

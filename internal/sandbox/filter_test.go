@@ -113,10 +113,33 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// Property: where modes may be changed, none is by which others can write, or that gives
+// a program its owner's rights; and nothing else is allowed for that.
+func TestFilterModes(t *testing.T) {
+	with, without := filter(access{rename: true, create: true, modes: true}, 1), filter(access{rename: true, create: true}, 1)
+	chmod := func(mode uint64) made { return made{arch, unix.SYS_FCHMODAT, [6]uint64{0, 0, mode}} }
+	for mode, want := range map[uint64]uint32{
+		0o555: allowed, 0o500: allowed, 0o755: allowed, 0o700: allowed, 0o444: allowed, 0: allowed,
+		0o775: eperm, 0o757: eperm, 0o4755: eperm, 0o2755: eperm, 0o1755: eperm, 1<<32 | 0o777: eperm,
+	} {
+		if got := verdict(t, with, chmod(mode)); got != want {
+			t.Errorf("mode %#o: %#x, want %#x", mode, got, want)
+		}
+		if got := verdict(t, without, chmod(mode)); got != eperm {
+			t.Errorf("mode %#o without need: %#x", mode, got)
+		}
+	}
+	for _, call := range []uint32{unix.SYS_FCHMOD, unix.SYS_FCHOWNAT, unix.SYS_FSETXATTR, unix.SYS_UTIMENSAT} {
+		if got := verdict(t, with, made{arch: arch, call: call}); got != eperm {
+			t.Errorf("call %d: %#x", call, got)
+		}
+	}
+}
+
 // Property: of all calls that there are, whatever their arguments, those are
 // allowed that the rules name, and no others.
 func TestFilterAllowsNoOther(t *testing.T) {
-	a := access{rename: true, create: true}
+	a := access{rename: true, create: true, modes: true}
 	named := map[uint32]bool{}
 	for _, r := range rules(a, 1) {
 		if named[r.call] {

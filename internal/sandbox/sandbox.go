@@ -46,6 +46,10 @@ type Output struct {
 	// folder in it, is renamed. Files and folders below it can be renamed or
 	// removed, none can be written.
 	Dir string
+	// Modes is set if modes of what is in Temp are to be changed. No filter sees names,
+	// so that those of all files of this user's can be then; but none to one by which
+	// others can write, or that gives a program its owner's rights.
+	Modes bool
 }
 
 // State says what is in force.

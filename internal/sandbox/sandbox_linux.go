@@ -6,6 +6,7 @@ import "os"
 type access struct {
 	rename bool // of files and folders, and removing them
 	create bool // of files and folders
+	modes  bool // to be changed
 }
 
 func needed(outputs []Output) (access, error) {
@@ -17,6 +18,7 @@ func needed(outputs []Output) (access, error) {
 		}
 		a.rename = true
 		a.create = a.create || info.IsDir()
+		a.modes = a.modes || o.Modes
 	}
 	return a, nil
 }
