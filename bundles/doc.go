@@ -5,6 +5,7 @@
 //	└── payload.tar.zst              zstd-compressed canonical tar
 //	    ├── manifest.json            Manifest
 //	    ├── logs/N/checkpoint        the log's signed tree head
+//	    ├── logs/N/consistency.jsonl proofs from trees that were seen earlier, perhaps
 //	    ├── logs/N/multiproof        merkle.Multiproof of all entries, binary
 //	    ├── logs/N/entries.jsonl     the entries, one JSON object a line
 //	    ├── trust/…                  TUF metadata chain and trusted_root.json, perhaps

@@ -15,10 +15,10 @@ const (
 
 func withLimit(name string, n int64) limits {
 	lim := formatLimits()
-	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "leaves": &lim.leaves, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "leaves": &lim.leaves, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
 	sizes := map[string]*int64{
 		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
-		"multiproof": &lim.multiproof, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
+		"multiproof": &lim.multiproof, "earlierAll": &lim.earlierAll, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
 		"trustFile": &lim.trustFile, "trustBytes": &lim.trustBytes, "info": &lim.info, "goMod": &lim.goMod, "zip": &lim.zip, "carried": &lim.carried,
 	}
 	switch {
@@ -47,6 +47,12 @@ func WriteFileWithLimit(w io.Writer, seals [][]byte, payload io.Reader, size int
 func DecodeManifest(b []byte) (*Manifest, error) { return decodeManifest(b, formatLimits()) }
 func DecodeEntries(b []byte) ([]Entry, error)    { return decodeEntries(b, formatLimits()) }
 func EncodeManifest(m *Manifest) ([]byte, error) { return encodeJSON(m, " ") } // unchecked
+
+func DecodeEarlier(b []byte) ([]Consistency, error) { return decodeEarlier(b, formatLimits()) }
+
+func EncodeEarlier(c []Consistency) ([]byte, error) {
+	return (&Log{Earlier: c}).encodeEarlier(formatLimits())
+}
 
 func EncodeEntries(e []Entry) ([]byte, error) {
 	return (&Log{Entries: e}).encodeEntries(formatLimits())

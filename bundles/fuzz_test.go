@@ -79,6 +79,7 @@ func FuzzPayload(f *testing.F) {
 	trust.Trust = chain()
 	f.Add(archive(f, unpack(f, write(f, trust))))
 	f.Add(archive(f, unpack(f, write(f, published()))))
+	f.Add(archive(f, unpack(f, write(f, since(2, 7)))))
 	modules, _ := carrying(f)
 	f.Add(archive(f, unpack(f, write(f, modules))))
 	f.Fuzz(func(t *testing.T, tar []byte) {
@@ -127,6 +128,24 @@ func FuzzEntries(f *testing.F) {
 			return
 		}
 		if again, err := bundles.EncodeEntries(e); err != nil || !bytes.Equal(again, data) {
+			t.Fatalf("encodes to %q, %v", again, err)
+		}
+	})
+}
+
+// Property: so do consistency proofs.
+func FuzzEarlier(f *testing.F) {
+	f.Add(at(f, unpack(f, write(f, since(1, 3, 9))), "logs/1/consistency.jsonl").data)
+	f.Add([]byte(`{"size":3,"proof":[]}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := bundles.DecodeEarlier(data)
+		if err != nil {
+			if c != nil || !errors.Is(err, bundles.ErrDamaged) {
+				t.Fatalf("error of the wrong kind: %v", err)
+			}
+			return
+		}
+		if again, err := bundles.EncodeEarlier(c); err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("encodes to %q, %v", again, err)
 		}
 	})

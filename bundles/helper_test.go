@@ -70,6 +70,21 @@ func sample(listings bool) *bundles.Payload {
 	return p
 }
 
+// since is the sample with proofs from earlier trees of its checksum database.
+func since(sizes ...uint64) *bundles.Payload {
+	p := sample(false)
+	db := testlog.NewSumDB("sum.example.org")
+	for i := range uint64(10) {
+		m := module.Version{Path: fmt.Sprintf("example.com/m%d", i), Version: "v1.0.0"}
+		digest, _ := listingOf(m)
+		db.Add(m, "h1:"+digest[:43]+"=", "h1:"+digest[1:44]+"=")
+	}
+	for _, size := range sizes {
+		p.Logs[1].Earlier = append(p.Logs[1].Earlier, bundles.NewConsistency(size, db.Consistency(size, 10)))
+	}
+	return p
+}
+
 func first(b [32]byte) []byte { return b[:] }
 
 func write(t testing.TB, p *bundles.Payload) []byte {

@@ -20,6 +20,8 @@ const (
 	MaxModule     = 1 << 20   // bytes of one module or artifact in manifest.json
 	MaxCheckpoint = 64 << 10  // bytes of a checkpoint
 	MaxMultiproof = 512 << 20 // bytes of a multiproof
+	MaxEarlier    = 4096      // consistency proofs of a log, each from an earlier size
+	MaxEarlierAll = 16 << 20  // bytes of one consistency.jsonl
 	MaxEntry      = 8 << 20   // bytes of one line of entries.jsonl, its newline included
 	MaxEntries    = 512 << 20 // bytes of one entries.jsonl
 	MaxLogBytes   = 1 << 30   // bytes of all files of all logs together
@@ -37,15 +39,15 @@ const (
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, mains, leaves, trustFiles, tiles int
+	seals, logs, modules, artifacts, mains, leaves, earlier, trustFiles, tiles int
 
-	seal, payload, manifest, module, checkpoint, multiproof, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
+	seal, payload, manifest, module, checkpoint, multiproof, earlierAll, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, mains: MaxMains, leaves: merkle.MaxLeaves, trustFiles: MaxTrustFiles, tiles: MaxTiles,
-		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, mains: MaxMains, leaves: merkle.MaxLeaves, earlier: MaxEarlier, trustFiles: MaxTrustFiles, tiles: MaxTiles,
+		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof, earlierAll: MaxEarlierAll,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,
 	}

@@ -17,7 +17,7 @@ func TestLimitsOfTheFormat(t *testing.T) {
 		{bundles.MaxSeals, 16}, {bundles.MaxSeal, 256 << 10}, {bundles.MaxPayload, 8<<30 - 1}, {bundles.MaxManifest, 128 << 20},
 		{bundles.MaxLogs, 4096}, {bundles.MaxModules, 1048576}, {bundles.MaxModule, 1 << 20}, {bundles.MaxCheckpoint, 64 << 10},
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
-		{bundles.MaxArtifacts, 65536}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
+		{bundles.MaxArtifacts, 65536}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])

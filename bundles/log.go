@@ -18,6 +18,9 @@ type Log struct {
 	Checkpoint []byte             // the signed note as the log served it
 	Proof      *merkle.Multiproof // Proof.Indexes[i] is Entries[i].Index
 	Entries    []Entry            // sorted by index, each once
+	// Earlier are proofs that the checkpoint's tree begins with earlier ones, as
+	// far as anybody asked for them; sorted by size, each once.
+	Earlier []Consistency
 }
 
 // Entry is a leaf of a log, with what the log said about it beside its tree.
@@ -96,7 +99,7 @@ func (l *Log) check() error {
 			return fmt.Errorf("%w: log %.60q: entry %d has an envelope without payload or signature, or an empty time stamp", ErrDamaged, l.Name, e.Index)
 		}
 	}
-	return nil
+	return l.checkEarlier()
 }
 
 // complete tells whether nothing is empty that proves nothing then. JSON has two

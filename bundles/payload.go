@@ -128,25 +128,30 @@ func (p *payloadReader) file(name string, max int64) ([]byte, error) {
 	return data, nil
 }
 
-// logFileKind is one of the files that every log has.
+// logFileKind is one of the files that every log has, or may have.
 type logFileKind struct {
-	name   string
-	max    int64 // bytes
-	decode func(l *Log, data []byte) error
+	name     string
+	max      int64 // bytes
+	optional bool
+	decode   func(l *Log, data []byte) error
 }
 
 // logFiles are the files of a log, sorted by name.
 func logFiles(lim limits) []logFileKind {
 	return []logFileKind{
-		{"checkpoint", lim.checkpoint, func(l *Log, data []byte) error {
+		{"checkpoint", lim.checkpoint, false, func(l *Log, data []byte) error {
 			l.Checkpoint = data
 			return nil
 		}},
-		{"entries.jsonl", lim.entries, func(l *Log, data []byte) (err error) {
+		{"consistency.jsonl", lim.earlierAll, true, func(l *Log, data []byte) (err error) {
+			l.Earlier, err = decodeEarlier(data, lim)
+			return err
+		}},
+		{"entries.jsonl", lim.entries, false, func(l *Log, data []byte) (err error) {
 			l.Entries, err = decodeEntries(data, lim)
 			return err
 		}},
-		{"multiproof", lim.multiproof, func(l *Log, data []byte) (err error) {
+		{"multiproof", lim.multiproof, false, func(l *Log, data []byte) (err error) {
 			l.Proof, err = merkle.ParseMultiproof(data)
 			return err
 		}},
@@ -156,22 +161,31 @@ func logFiles(lim limits) []logFileKind {
 func logFileName(log int, name string) string { return fmt.Sprintf("logs/%d/%s", log, name) }
 
 // logs reads the logs' files that the manifest lists: in version 1, three for
-// each log and no others.
+// each log, perhaps with a fourth, and no others.
 func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 	type place struct {
 		log  int
 		kind logFileKind
 	}
-	places := map[string]place{}
+	places, needed := map[string]place{}, 0
 	logs := make([]Log, len(m.Logs))
 	for i := range logs {
 		logs[i].LogInfo = m.Logs[i]
 		for _, k := range logFiles(p.lim) {
 			places[logFileName(i, k.name)] = place{i, k}
+			if !k.optional {
+				needed++
+			}
 		}
 	}
-	if len(places) != len(files) {
-		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, len(files), len(m.Logs), len(places))
+	listed := 0
+	for _, f := range files {
+		if !places[f.Name].kind.optional {
+			listed++
+		}
+	}
+	if listed != needed {
+		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, listed, len(m.Logs), needed)
 	}
 	left := p.lim.logBytes
 	for _, f := range files { // each once

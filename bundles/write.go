@@ -102,6 +102,9 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 		}
 		for k, kind := range logFiles(lim) {
 			name, data := logFileName(i, kind.name), files[k]
+			if kind.optional && len(data) == 0 {
+				continue
+			}
 			if err := over(name, int64(len(data)), min(kind.max, left), "bytes"); err != nil {
 				return nil, err
 			}
@@ -131,8 +134,12 @@ func (l *Log) files(lim limits) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	earlier, err := l.encodeEarlier(lim)
+	if err != nil {
+		return nil, err
+	}
 	proof, err := l.Proof.MarshalBinary()
-	return [][]byte{l.Checkpoint, entries, proof}, err
+	return [][]byte{l.Checkpoint, earlier, entries, proof}, err
 }
 
 func (p *Payload) writeListings(t *tar.Writer, lim limits) error {
