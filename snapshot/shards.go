@@ -173,8 +173,13 @@ func (c *collector) buildV1(ctx context.Context, id shardID, shard rekor.Shard, 
 	}
 	out := logOf(id, entries)
 	out.Checkpoint = checkpoint
-	out.Proof, err = merkle.MergeProofs(head.Tree, proofs)
-	return []collectedLog{out}, err
+	if out.Proof, err = merkle.MergeProofs(head.Tree, proofs); err != nil {
+		return nil, err
+	}
+	if err := c.connectV1(ctx, &out, shard.TreeID, head.Tree); err != nil {
+		return nil, err
+	}
+	return []collectedLog{out}, nil
 }
 
 // buildAsPublished merges the proofs for each head that publishers brought.
@@ -184,6 +189,7 @@ func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedL
 		bySize[e.Inclusion.Tree.Size] = append(bySize[e.Inclusion.Tree.Size], e)
 	}
 	var out []collectedLog
+	var trees []merkle.Tree
 	for _, size := range slices.Sorted(maps.Keys(bySize)) {
 		entries := bySize[size]
 		tree := entries[0].Inclusion.Tree
@@ -200,9 +206,9 @@ func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedL
 		if l.Proof, err = merkle.MergeProofs(tree, proofs); err != nil {
 			return nil, err
 		}
-		out = append(out, l)
+		out, trees = append(out, l), append(trees, tree)
 	}
-	return out, nil
+	return out, c.notConnected(out, trees)
 }
 
 // buildV2 proves the entries of a shard of Rekor v2 in its newest tree, from its
@@ -261,6 +267,9 @@ func (c *collector) buildFromTiles(ctx context.Context, id shardID, entries []*f
 	}
 	if err := out.Proof.Verify(head.Tree, out.LeafHashes()); err != nil {
 		return nil, fmt.Errorf("the entries are not in its tree of now: %w", err)
+	}
+	if err := c.connectTiles(&out, head.Tree, nodes); err != nil {
+		return nil, err
 	}
 	return []collectedLog{out}, nil
 }

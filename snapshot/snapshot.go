@@ -64,6 +64,10 @@ type Request struct {
 	Policy     *policy.Policy  // for the self-check; its signers' entries are all kept
 	Others     int             // entries of other signers to keep for one digest
 
+	// Since are heads that an enclave has accepted: the bundle is to carry proofs
+	// that the logs extend them.
+	Since []Head
+
 	// AllowMissing seals what there is, even if modules lack evidence or the
 	// search for it failed. What contradicts evidence is never sealed.
 	AllowMissing bool
@@ -102,10 +106,12 @@ type Summary struct {
 	Report      *verify.Report
 	LeftOut     []LeftOut
 	Unread      []Unread
-	UnusedTiles []string // of RekorTiles, that are of no log of which entries are kept, or can't be read
-	Carried     int64    // bytes of module files, as they are without compression
-	Unused      int      // Sigstore bundles that speak of nothing here
-	Private     int      // modules about which no public service was asked
+	Since       int        // proofs that logs extend heads of Request.Since
+	NotSince    []NotSince // what of it there are none from
+	UnusedTiles []string   // of RekorTiles, that are of no log of which entries are kept, or can't be read
+	Carried     int64      // bytes of module files, as they are without compression
+	Unused      int        // Sigstore bundles that speak of nothing here
+	Private     int        // modules about which no public service was asked
 	Failed      []ModuleError
 	Counts      []fetch.Count
 }
@@ -181,6 +187,7 @@ type collector struct {
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
 	client    *rekor.Client                 // nil if no Rekor is asked
+	since     map[logName][]since           // of Request.Since, by increasing size
 }
 
 // collectedLog is a log with the subjects that its entries speak of.
@@ -217,6 +224,9 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 		if r.Trust, err = r.Anchor.Trusted(r.Trust, r.Created); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.readSince(); err != nil {
+		return nil, err
 	}
 	for _, step := range []func(context.Context) error{c.load, c.hash, c.carry, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
 		if err := step(ctx); err != nil {

@@ -72,6 +72,9 @@ func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []
 	if err != nil {
 		return err
 	}
+	if err := c.connectTiles(l, head.Tree, client.Nodes(ctx, head.Tree)); err != nil {
+		return fmt.Errorf("checksum database %s: %w", db.Name, err)
+	}
 	if c.SumDBTiles {
 		l.Tiles = true
 		c.tiles = func(l *bundles.Log, tiles []merkle.Tile) ([][]byte, error) {

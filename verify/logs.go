@@ -15,6 +15,7 @@ import (
 // if err is nil.
 type provenLog struct {
 	*bundles.Log
+	signed    bool // tree is that of the checkpoint, which a trusted key signed
 	tree      merkle.Tree
 	proven    *merkle.Proven
 	witnesses []string // of the policy's, who cosigned the checkpoint
@@ -44,37 +45,43 @@ func (l *provenLog) prove(m *trust.Material) error {
 	if err != nil {
 		return err
 	}
+	l.signed, l.tree = true, head.Tree
 	proven, err := l.Proof.Expand(head.Tree, l.LeafHashes())
 	if err != nil {
 		return fmt.Errorf("the entries do not lead to the signed tree head: %w", err)
 	}
-	l.tree, l.proven = head.Tree, proven
+	l.proven = proven
 	return nil
 }
 
 func (l *provenLog) openCheckpoint(m *trust.Material) (*trust.Checkpoint, error) {
-	switch l.Kind {
+	return SeenHead{l.Kind, l.Name, l.LogID, l.Checkpoint}.open(m)
+}
+
+// open verifies a head with the trusted key of its log.
+func (h SeenHead) open(m *trust.Material) (*trust.Checkpoint, error) {
+	switch h.Kind {
 	case bundles.SumDB:
-		return m.OpenSumDB(l.Name, l.Checkpoint)
+		return m.OpenSumDB(h.Name, h.Checkpoint)
 	case bundles.RekorV1, bundles.RekorV2:
-		id, err := bundles.ParseHex(l.LogID)
+		id, err := bundles.ParseHex(h.LogID)
 		if err != nil {
 			return nil, err
 		}
 		open := m.OpenRekorV1
-		if l.Kind == bundles.RekorV2 {
+		if h.Kind == bundles.RekorV2 {
 			open = m.OpenRekorV2
 		}
-		head, err := open(id, l.Checkpoint)
+		head, err := open(id, h.Checkpoint)
 		if err != nil {
 			return nil, err
 		}
-		if head.Origin != l.Name {
-			return nil, fmt.Errorf("checkpoint is of %.100q, the bundle calls the log %.100q", head.Origin, l.Name)
+		if head.Origin != h.Name {
+			return nil, fmt.Errorf("checkpoint is of %.100q, and is said to be of %.100q", head.Origin, h.Name)
 		}
 		return head, nil
 	}
-	return nil, fmt.Errorf("log kind %q", l.Kind) // not reached: the manifest was checked
+	return nil, fmt.Errorf("log kind %q", h.Kind) // not reached: manifest and state were checked
 }
 
 // refusal says why nothing that this log holds counts; "" if it does.

@@ -16,12 +16,16 @@ type Report struct {
 	Project   ProjectReport    `json:"project"`
 	Policy    PolicyReport     `json:"policy"`
 	Trust     *TrustReport     `json:"trust,omitempty"` // nil if no trust chain was walked
+	State     *StateReport     `json:"state,omitempty"` // nil if no state is kept
 	Logs      []LogReport      `json:"logs"`
 	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules, artifacts and modules of binaries
 	Modules   []ModuleReport   `json:"modules"`
 	Artifacts []ArtifactReport `json:"artifacts,omitempty"`
 	Binaries  []BinaryReport   `json:"binaries,omitempty"`
 	Sandbox   *SandboxReport   `json:"sandbox,omitempty"` // set by whoever entered one before Check; nil if nobody says
+
+	// Remember is what to keep in place of Request.State, if OK; nil without that.
+	Remember *State `json:"-"`
 }
 
 // SandboxReport says what the verifying process had given up before it read the

@@ -54,7 +54,7 @@ func TestSeals(t *testing.T) {
 }
 
 // open opens a bundle whoever sealed it.
-func open(t *testing.T, file []byte) *bundles.Bundle {
+func open(t testing.TB, file []byte) *bundles.Bundle {
 	t.Helper()
 	b, err := bundles.Open(bytes.NewReader(file), int64(len(file)), bundles.OpenOptions{InsecureIgnoreSeals: true})
 	if err != nil {

@@ -8,7 +8,8 @@
 //     from its own files (package gomod), never the bundle's list;
 //  2. the bundle: frame, seal, limits, form (package bundles);
 //  3. trust material: the chain from the pinned root, as of when (trust.go);
-//  4. a log at a time: checkpoint signature, multiproof to its root (logs.go);
+//  4. a log at a time: checkpoint signature, multiproof to its root (logs.go),
+//     and whether it extends what was seen of it before (state.go);
 //  5. an entry at a time: what it says, who signed it and when (entries.go);
 //  6. a module at a time: hash what the build would read, compare it with the
 //     evidence, apply the policy (modules.go, decide.go);
@@ -75,6 +76,10 @@ type Request struct {
 	Policy              *Policy              // what modules and artifacts must have; nil accepts nothing
 	Now                 time.Time            // the moment of judging; zero: no window in time and no exemption holds
 
+	// State is what was accepted before; nil is not remembered.
+	State     *State
+	StateName string // for the report alone
+
 	// Explain tells of which modules (path, or path@version) and artifacts the
 	// report is to say how the policy decided; nil is of none.
 	Explain func(name string) bool
@@ -103,7 +108,7 @@ var errNoTrust = errors.New("no trust material")
 
 // Check verifies. An error means that there is no report: nothing could be
 // checked, or the bundle can't be trusted (then it matches bundles.ErrUnsealed,
-// ErrDamaged, ErrVersion or ErrTrust). Whether modules passed is for Report.OK to say.
+// ErrDamaged, ErrVersion, ErrTrust or *RefusedError). Whether modules passed is for Report.OK to say.
 func Check(ctx context.Context, r Request) (*Report, error) {
 	if r.Policy == nil {
 		r.Policy = &Policy{}
@@ -152,6 +157,10 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 		return nil, err
 	}
 	logs := proveLogs(b, trusted, witnesses)
+	related, remember, err := r.checkState(b, logs, trusted, walked)
+	if err != nil {
+		return nil, err
+	}
 	signers, err := newSignerCheck(r.Policy, trusted)
 	if err != nil {
 		return nil, err
@@ -188,7 +197,7 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	out.Modules = append(out.Modules, folder...)
 	slices.SortStableFunc(out.Modules, func(a, b ModuleReport) int { return strings.Compare(a.Path, b.Path) })
 	out.Notes = append(out.Notes, notes...)
-	out.Trust = walked
+	out.Trust, out.State, out.Remember = walked, related, remember
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
 	}

@@ -294,8 +294,14 @@ func described(p *bundles.Payload, path string) *bundles.Module {
 // bundle is the sealed file.
 func (w *world) bundle() []byte {
 	w.Helper()
+	return w.sealed(w.payload())
+}
+
+// sealed is the sealed file of a payload.
+func (w *world) sealed(p *bundles.Payload) []byte {
+	w.Helper()
 	var payload, file bytes.Buffer
-	if err := bundles.WritePayload(&payload, w.payload()); err != nil {
+	if err := bundles.WritePayload(&payload, p); err != nil {
 		w.Fatal(err)
 	}
 	digests, err := bundles.DigestsOf(bytes.NewReader(payload.Bytes()), int64(payload.Len()))

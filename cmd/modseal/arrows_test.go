@@ -15,7 +15,7 @@ const ourModule = "github.com/modseal/modseal/"
 // listed may import none.
 var arrows = map[string]string{
 	"cmd/modseal":          "internal/cli internal/sandbox",
-	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/sandbox internal/seal internal/sign internal/trust internal/standin internal/tufchain internal/tuffetch",
+	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/heads internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/sandbox internal/seal internal/sign internal/state internal/trust internal/standin internal/tufchain internal/tuffetch",
 	"snapshot":             "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":               "bundles merkle internal/evidence internal/gobinary internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
 	"bundles":              "merkle internal/limit",
@@ -24,12 +24,14 @@ var arrows = map[string]string{
 	"internal/export":      "bundles merkle internal/evidence internal/gomod",
 	"internal/gobinary":    "internal/limit internal/modhash",
 	"internal/gomod":       "internal/limit",
+	"internal/heads":       "bundles internal/limit",
 	"internal/materialize": "verify bundles internal/gomod internal/modhash",
 	"internal/policy":      "internal/keys",
 	"internal/rekor":       "merkle internal/fetch",
 	"internal/report":      "verify",
 	"internal/seal":        "bundles internal/evidence internal/keys internal/policy internal/trust",
 	"internal/sign":        "bundles internal/evidence internal/fetch internal/keys internal/policy internal/rekor internal/trust",
+	"internal/state":       "verify bundles internal/atomicfile internal/limit",
 	"internal/sumdb":       "merkle internal/evidence internal/fetch internal/trust",
 	"internal/testlog":     "bundles merkle",
 	"internal/trust":       "merkle internal/keys",

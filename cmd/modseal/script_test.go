@@ -38,20 +38,23 @@ func TestScripts(t *testing.T) {
 		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records, "zip": zipFolder, "ziphash": ziphash, "gosum": goSum, "called": called,
+			"grow": grow, "rewrite": rewrite, "truncate": truncate,
 		},
 	})
 }
 
 // world is what a script has around it.
 type world struct {
-	sumdb *testlog.SumDB
-	rekor *testlog.Rekor
-	tuf   *tufMirror
+	sumdb  *testlog.SumDB
+	rekor  *testlog.Rekor
+	rekor2 *testlog.RekorV2
+	tuf    *tufMirror
 }
 
 func setup(e *testscript.Env) error {
 	w := &world{sumdb: testlog.NewSumDB("sum.example.com"), rekor: testlog.NewRekor("rekor.example.com"), tuf: newTUFMirror()}
 	ca, tsa, rekor2 := testlog.NewCA("fulcio"), testlog.NewTSA("tsa"), testlog.NewRekorV2("rekor2.example.com")
+	w.rekor2 = rekor2
 	serve := func(h http.Handler) string {
 		s := httptest.NewServer(h)
 		e.Defer(s.Close)

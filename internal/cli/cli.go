@@ -166,10 +166,12 @@ func exitCode(err error) int {
 	var incomplete *snapshot.IncompleteError
 	var published *snapshot.PublishedError
 	var chain *chainError
+	var refused *verify.RefusedError
+	var since *snapshot.SinceError
 	switch {
-	case errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
+	case errors.As(err, &refused), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
-	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain):
+	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain), errors.As(err, &since):
 		return ExitUnproven
 	}
 	return ExitUsage
@@ -185,10 +187,18 @@ func hint(err error) string {
 	var published *snapshot.PublishedError
 	var chain *tufchain.Error
 	var hinted *hintedError
+	var refused *verify.RefusedError
+	var since *snapshot.SinceError
 	errors.As(err, &chain)
 	switch {
 	case errors.As(err, &hinted):
 		return hinted.hint
+	case errors.As(err, &refused):
+		return refused.Hint()
+	case errors.As(err, &since):
+		return since.Hint()
+	case errors.Is(err, verify.ErrState):
+		return "if the key was changed on purpose, begin a new state file: the next bundle is then taken as the first"
 	case errors.Is(err, verify.ErrTrust) && chain == nil:
 		return "seal a bundle with a chain (modseal snapshot --trust DIR), or give one of your own with --trust DIR"
 	case chain != nil && errors.Is(err, verify.ErrTrust):

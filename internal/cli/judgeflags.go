@@ -18,6 +18,7 @@ type judgeFlags struct {
 	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
 	trustFlags
 	chainFlags
+	stateFlags
 	At    string `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
 	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 }

@@ -37,6 +37,7 @@ type snapshotCommand struct {
 	chainFlags
 	projectFlags
 	Toolchain   []string `placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
+	Since       []string `placeholder:"OLD" sep:"none" help:"Prove that the logs extend the heads in this file: the bundle before, or the state file of an enclave, which refuses logs that are not proven to. Repeatable."`
 	NoDownload  bool     `help:"Take modules as they are in the module cache; do not run go mod download."`
 	WithModules bool     `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
 	SumDBTiles  bool     `name:"sumdb-tiles" help:"Carry the checksum database's tiles with the modules, so that behind the gap the go command checks all of it again (GOSUMDB stays on)."`
@@ -50,7 +51,7 @@ type snapshotCommand struct {
 func (c *snapshotCommand) Help() string {
 	return `The password of an encrypted --seal-key is taken from $MODSEAL_PASSWORD or asked for. SOURCE_DATE_EPOCH sets the time stated in the bundle. GOPROXY, GOFLAGS, GOPRIVATE, GONOSUMDB and GOSUMDB mean what they mean to the go command: a private module is never asked about at a public service.
 
-Exit codes: 0 sealed; 1 modules or artifacts are not proven, or attestations do not verify, and nothing was written; 2 it could not be done.`
+Exit codes: 0 sealed; 1 modules or artifacts are not proven, or attestations do not verify, or a log does not extend what --since has of it, and nothing was written; 2 it could not be done.`
 }
 
 // Run is modseal snapshot.
@@ -96,6 +97,15 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 	}
 	if err := checkOutput(r.Output); err != nil {
 		return nil, err
+	}
+	for _, name := range c.Since {
+		old, err := p.readHeads(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, note := range old.notes {
+			r.Since = append(r.Since, snapshot.Head{File: name, Checkpoint: note})
+		}
 	}
 	for _, name := range c.Attestations {
 		r.Attestations = append(r.Attestations, p.path(name))
@@ -209,12 +219,18 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	for _, url := range s.UnusedTiles {
 		p.say("--rekor-tiles %s: no entry that is kept is of a log there", url)
 	}
+	for _, n := range s.NotSince {
+		p.say("%s: no proof that the log extends what was seen, so an enclave that has seen it refuses this bundle: %v", n.Where, n.Err)
+	}
 	if s.Unused > 0 {
 		p.say("of nothing here: %s", report.Count(s.Unused, "Sigstore bundle"))
 	}
 	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
 	if s.Carried > 0 {
 		fmt.Fprintf(p.Stdout, "  carries   the modules: %d bytes\n", s.Carried)
+	}
+	if s.Since > 0 {
+		fmt.Fprintf(p.Stdout, "  since     %s that logs extend what was seen\n", report.Count(s.Since, "proof"))
 	}
 	for i := 0; i < len(s.Logs); {
 		l, heads, n := s.Logs[i], 0, 0

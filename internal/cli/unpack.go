@@ -47,7 +47,12 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	defer out.discard()
-	entered, err := c.enter(p, append(out.outputs(), folder.output())...)
+	kept, err := c.hold(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
+	entered, err := c.enter(p, append(append(out.outputs(), kept.outputs()...), folder.output())...)
 	if err != nil {
 		return err
 	}
@@ -56,6 +61,9 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	defer closeFile()
+	if err := kept.read(request); err != nil {
+		return err
+	}
 	written, err := export.Modules(ctx, b, folder.root)
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
@@ -65,10 +73,13 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	r, err := verify.CheckCarried(ctx, *request, b, folder.fresh)
 	progress.done()
 	if err != nil {
-		return err
+		return c.refused(p, err, out)
 	}
 	r.Sandbox = entered
 	if err := c.judged(p, r, c.Explain, out); err != nil {
+		return err
+	}
+	if err := kept.save(r); err != nil {
 		return err
 	}
 	if err := folder.finish(ctx); err != nil {

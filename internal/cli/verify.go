@@ -47,7 +47,12 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	defer out.discard()
-	outputs := out.outputs()
+	kept, err := c.hold(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer kept.close()
+	outputs := append(out.outputs(), kept.outputs()...)
 	var copies *newFolder
 	if c.Materialize != "" {
 		if copies, err = c.beginCopies(p); err != nil {
@@ -70,6 +75,9 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	}
 	defer f.Close()
 	request.Bundle, request.BundleSize, request.BundleName = f, size, filepath.Base(c.Bundle)
+	if err := kept.read(request); err != nil {
+		return err
+	}
 	progress := newVerifyProgress(p, "hash modules", c.Quiet)
 	request.Progress = progress.update
 	var r *verify.Report
@@ -80,10 +88,13 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	}
 	progress.done()
 	if err != nil {
-		return err
+		return c.refused(p, err, out)
 	}
 	r.Sandbox = entered
-	if err := c.judged(p, r, c.Explain, out); err != nil || copies == nil {
+	if err := c.judged(p, r, c.Explain, out); err != nil {
+		return err
+	}
+	if err := kept.save(r); err != nil || copies == nil {
 		return err
 	}
 	return copies.finish(ctx)

@@ -22,16 +22,27 @@ import (
 
 // JSON writes the report as one indented JSON object; docs/report.md describes
 // it.
-func JSON(w io.Writer, r *verify.Report) error {
+func JSON(w io.Writer, r *verify.Report) error { return writeJSON(w, r) }
+
+func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(r); err != nil {
+	if err := e.Encode(v); err != nil {
 		return err
 	}
 	_, err := w.Write(visibleJSON(b.Bytes()))
 	return err
+}
+
+// RefusedJSON writes, as JSON does, why a bundle is refused by what was accepted
+// before it: there is no report then.
+func RefusedJSON(w io.Writer, e *verify.RefusedError) error {
+	return writeJSON(w, struct {
+		OK      bool             `json:"ok"` // false
+		Refused []verify.Refusal `json:"refused"`
+	}{Refused: e.Refusals})
 }
 
 // TextOptions say how Text looks.
@@ -108,6 +119,7 @@ func (t *text) head(r *verify.Report) {
 	}
 	t.trust(r.Trust)
 	t.sandbox(r.Sandbox)
+	t.state(r.State)
 	for _, b := range r.Binaries {
 		t.printf("binary   %s   %s", b.Name, b.Package)
 		if b.Main != "" {

@@ -48,6 +48,30 @@ func (t *Tree) append(leaf []byte) (index uint64) {
 	return uint64(n)
 }
 
+// Rewrite puts another leaf in the place of one, and Truncate drops all leaves
+// from size on, as no honest log does: what it signs from then on is a fork of
+// what it signed before, or rolled back.
+func (t *Tree) Rewrite(index uint64, leaf []byte) {
+	leaves := t.Truncate(index)
+	leaves[0] = leaf
+	for _, l := range leaves {
+		t.append(l)
+	}
+}
+
+// Truncate gives the leaves that it drops; see Rewrite.
+func (t *Tree) Truncate(size uint64) [][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	dropped := append([][]byte{}, t.leaves[size:]...)
+	t.leaves = t.leaves[:size]
+	t.hashes = t.hashes[:tlog.StoredHashCount(int64(size))]
+	return dropped
+}
+
+// Append adds a leaf that nothing finds, whatever it is.
+func (t *Tree) Append(leaf []byte) (index uint64) { return t.append(leaf) }
+
 // Size is the number of leaves.
 func (t *Tree) Size() uint64 {
 	t.mu.RLock()

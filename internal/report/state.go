@@ -1,0 +1,35 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/modseal/modseal/verify"
+)
+
+// state says how the bundle relates to those that were accepted before.
+func (t *text) state(r *verify.StateReport) {
+	if r == nil {
+		return
+	}
+	if r.First {
+		t.printf("state    %s   %s\n", r.File, t.paint(yellow, "first use: there was nothing to compare with"))
+		return
+	}
+	n := map[string]int{}
+	for _, h := range r.Heads {
+		n[h.How]++
+	}
+	var parts []string
+	for _, x := range [][2]string{
+		{"extended", "proven to extend what was seen"}, {"same", "as seen"}, {"new", "not seen before"}, {"absent", "seen before and not in this bundle"},
+	} {
+		if n[x[0]] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", Count(n[x[0]], "log"), x[1]))
+		}
+	}
+	if parts == nil {
+		parts = []string{"no log to compare"}
+	}
+	t.printf("state    %s   %s\n", r.File, strings.Join(parts, ", "))
+}
