@@ -62,6 +62,7 @@ type commands struct {
 	Unpack   unpackCommand    `cmd:"" help:"Verify the modules that a bundle carries and write them as a file:// GOPROXY, without a network."`
 	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`
 	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
+	Heads    headsCommand     `cmd:"" help:"Print the signed heads of logs, or compare those of several people."`
 	Export   exportCommand    `cmd:"" help:"Take the standard pieces out of a bundle, for other tools to check."`
 	Trust    trustCommand     `cmd:"" help:"Fetch, show and check the TUF metadata that says which logs and authorities to trust."`
 	Sign     signCommand      `cmd:"" help:"Add a seal to a bundle."`
@@ -169,7 +170,7 @@ func exitCode(err error) int {
 	var refused *verify.RefusedError
 	var since *snapshot.SinceError
 	switch {
-	case errors.As(err, &refused), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
+	case errors.As(err, &refused), errors.Is(err, errForked), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
 	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain), errors.As(err, &since):
 		return ExitUnproven
