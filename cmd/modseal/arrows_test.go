@@ -15,11 +15,12 @@ const ourModule = "github.com/modseal/modseal/"
 // listed may import none.
 var arrows = map[string]string{
 	"cmd/modseal":          "internal/cli internal/sandbox",
-	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/evidence internal/export internal/fetch internal/gomod internal/heads internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/sandbox internal/seal internal/sign internal/state internal/trust internal/standin internal/tufchain internal/tuffetch",
+	"internal/cli":         "snapshot verify bundles merkle internal/atomicfile internal/attest internal/diff internal/evidence internal/export internal/fetch internal/gomod internal/heads internal/keys internal/limit internal/materialize internal/modhash internal/policy internal/report internal/sandbox internal/seal internal/sign internal/state internal/trust internal/standin internal/tufchain internal/tuffetch",
 	"snapshot":             "verify bundles merkle internal/atomicfile internal/evidence internal/fetch internal/gomod internal/limit internal/modhash internal/policy internal/rekor internal/sumdb internal/trust",
 	"verify":               "bundles merkle internal/evidence internal/gobinary internal/gomod internal/keys internal/limit internal/modhash internal/policy internal/trust internal/tufchain",
 	"bundles":              "merkle internal/limit",
 	"internal/attest":      "internal/atomicfile internal/evidence internal/keys internal/limit internal/modhash internal/sign",
+	"internal/diff":        "bundles merkle internal/evidence internal/modhash internal/policy internal/report internal/seal",
 	"internal/evidence":    "bundles merkle internal/keys internal/modhash",
 	"internal/export":      "bundles merkle internal/evidence internal/gomod",
 	"internal/gobinary":    "internal/limit internal/modhash",

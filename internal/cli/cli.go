@@ -62,6 +62,7 @@ type commands struct {
 	Unpack   unpackCommand    `cmd:"" help:"Verify the modules that a bundle carries and write them as a file:// GOPROXY, without a network."`
 	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`
 	Inspect  inspectCommand   `cmd:"" help:"Show what is in a bundle, without trusting it."`
+	Diff     diffCommand      `cmd:"" help:"Show what changed from one bundle to another, without trusting them."`
 	Heads    headsCommand     `cmd:"" help:"Print the signed heads of logs, or compare those of several people."`
 	Export   exportCommand    `cmd:"" help:"Take the standard pieces out of a bundle, for other tools to check."`
 	Trust    trustCommand     `cmd:"" help:"Fetch, show and check the TUF metadata that says which logs and authorities to trust."`

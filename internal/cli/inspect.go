@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
-
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/diff"
 	"github.com/modseal/modseal/internal/evidence"
-	"github.com/modseal/modseal/internal/policy"
 	"github.com/modseal/modseal/internal/report"
 	"github.com/modseal/modseal/merkle"
 	"github.com/modseal/modseal/verify"
@@ -102,13 +100,7 @@ func claimedSigners(l *bundles.Log) []string {
 		if err != nil {
 			continue
 		}
-		name := "key " + h.Key.String()
-		if h.Certificate != nil {
-			name = "a certificate that can't be read"
-			if s, err := certificate.SummarizeCertificate(h.Certificate); err == nil {
-				name = policy.Principal{Certificate: &s}.String()
-			}
-		}
+		name := diff.Signer(h)
 		if !seen[name] {
 			seen[name] = true
 			out = append(out, name)

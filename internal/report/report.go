@@ -22,9 +22,10 @@ import (
 
 // JSON writes the report as one indented JSON object; docs/report.md describes
 // it.
-func JSON(w io.Writer, r *verify.Report) error { return writeJSON(w, r) }
+func JSON(w io.Writer, r *verify.Report) error { return WriteJSON(w, r) }
 
-func writeJSON(w io.Writer, v any) error {
+// WriteJSON writes one indented JSON object in which nothing commands a terminal.
+func WriteJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -39,7 +40,7 @@ func writeJSON(w io.Writer, v any) error {
 // RefusedJSON writes, as JSON does, why a bundle is refused by what was accepted
 // before it: there is no report then.
 func RefusedJSON(w io.Writer, e *verify.RefusedError) error {
-	return writeJSON(w, struct {
+	return WriteJSON(w, struct {
 		OK      bool             `json:"ok"` // false
 		Refused []verify.Refusal `json:"refused"`
 	}{Refused: e.Refusals})

@@ -92,6 +92,16 @@ func parse(seal []byte) (*parsed, error) {
 	return s, nil
 }
 
+// Hint reads the hint of the key in a seal, by which nothing is proven; "" is
+// that the seal is by a certificate.
+func Hint(file []byte) (string, error) {
+	s, err := parse(file)
+	if err != nil || s.certificate {
+		return "", err
+	}
+	return s.hint, nil
+}
+
 // verifyKey demands a signature by this key over the payload.
 func (s *parsed) verifyKey(k *keys.Public, payload bundles.Digests) error {
 	digest, algorithm := digestFor(k, payload)
