@@ -29,9 +29,6 @@ import "errors"
 var (
 	// ErrUnsealed says that no seal was accepted.
 	ErrUnsealed = errors.New("not sealed by a trusted sealer")
-	// ErrStale says that the seals count no longer, or not yet, for a bundle of the
-	// time that it states.
-	ErrStale = errors.New("not of a time at which its seals count")
 	// ErrDamaged says that the bytes are not a well-formed bundle.
 	ErrDamaged = errors.New("damaged bundle")
 	// ErrVersion says that the bundle has a format version unknown here.

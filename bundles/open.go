@@ -46,7 +46,7 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 		return nil, err
 	}
 	b := &Bundle{Payload: payload.digests, Size: payload.size, payload: payload, seals: seals, limits: lim}
-	sealing := b.checkSeals(o.Seals)
+	b.checkSeals(o.Seals)
 	if len(b.Seals) == 0 && !o.InsecureIgnoreSeals {
 		if len(seals) == 0 {
 			return nil, fmt.Errorf("%w: it has no seal", ErrUnsealed)
@@ -56,14 +56,11 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 	if err := b.decode(); err != nil {
 		return nil, err
 	}
-	if err := b.checkTime(sealing); err != nil && !o.InsecureIgnoreSeals {
-		return nil, err
-	}
 	return b, nil
 }
 
 // checkSeals accepts the seals if they are enough, and else none of them.
-func (b *Bundle) checkSeals(v SealVerifier) Sealing {
+func (b *Bundle) checkSeals(v SealVerifier) {
 	if v == nil {
 		v = nobody{}
 	}
@@ -74,24 +71,6 @@ func (b *Bundle) checkSeals(v SealVerifier) Sealing {
 	} else {
 		b.Seals = s.Accepted
 	}
-	return s
-}
-
-// checkTime takes the seals back if they no longer count for a bundle of the
-// time that it states.
-func (b *Bundle) checkTime(s Sealing) error {
-	if s.InTime == nil || len(b.Seals) == 0 {
-		return nil
-	}
-	created, err := b.Manifest.CreatedAt()
-	if err == nil {
-		err = s.InTime(created)
-	}
-	if err != nil {
-		b.Seals, b.Refused = nil, append([]error{err}, b.Refused...)
-		return fmt.Errorf("%w: %w", ErrStale, err)
-	}
-	return nil
 }
 
 // nobody trusts no sealer.

@@ -19,6 +19,9 @@ type Digests struct {
 type Seal struct {
 	Index int    // N of signatures/N.sigstore.json
 	By    string // the sealer, as the SealVerifier names it
+	// Time is when it was proven to be logged, if it was; else zero. A key's seal
+	// proves none.
+	Time time.Time
 }
 
 // SealVerifier decides which of a bundle's seals, each a Sigstore bundle in JSON,
@@ -35,9 +38,6 @@ type Sealing struct {
 	Accepted []Seal
 	Refused  []error // why the other seals do not count
 	Lacks    error   // why the accepted seals are not enough; nil if they are
-	// InTime decides whether a bundle that was created then may still be trusted;
-	// nil is at any time. It is asked once the manifest has been read.
-	InTime func(created time.Time) error
 }
 
 // errReading marks errors of the file itself, which say nothing of the bundle.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/keys"
@@ -68,29 +67,5 @@ func TestThreshold(t *testing.T) {
 		if c.fine && (len(opened.Seals) != 2 || len(opened.SealFiles()) != len(c.seals) || opened.Seals[1].Index != len(c.seals)-1) {
 			t.Errorf("%d: %+v", i, opened.Seals)
 		}
-	}
-}
-
-// Property: seals may depend on when the bundle says that it was made.
-func TestInTime(t *testing.T) {
-	file := framed(t, write(t, sample(false)), []byte("seal"))
-	open := func(err error, ignore bool) (*bundles.Bundle, error) {
-		v := &recorder{accept: true, inTime: func(created time.Time) error {
-			if created.Format(time.RFC3339) != "2026-01-02T03:04:05Z" {
-				t.Errorf("created %s", created)
-			}
-			return err
-		}}
-		return bundles.Open(bytes.NewReader(file), int64(len(file)), bundles.OpenOptions{Seals: v, InsecureIgnoreSeals: ignore})
-	}
-	if b, err := open(nil, false); err != nil || len(b.Seals) != 1 {
-		t.Errorf("in time: %+v, %v", b, err)
-	}
-	late := errors.New("too old")
-	if b, err := open(late, false); b != nil || !errors.Is(err, bundles.ErrStale) || !errors.Is(err, late) {
-		t.Errorf("late: %+v, %v", b, err)
-	}
-	if b, err := open(late, true); err != nil || len(b.Seals) != 0 || len(b.Refused) != 1 {
-		t.Errorf("late, ignored: %+v, %v", b, err)
 	}
 }

@@ -19,6 +19,7 @@ type provenLog struct {
 	tree      merkle.Tree
 	proven    *merkle.Proven
 	witnesses []string // of the policy's, who cosigned the checkpoint
+	cosigned  []trust.Cosignature
 	err       error
 }
 
@@ -34,7 +35,10 @@ func proveLogs(b *bundles.Bundle, m *trust.Material, witnesses []trust.Witness) 
 		l := &logs[i]
 		l.Log = &b.Logs[i]
 		if l.err = l.prove(m); l.err == nil {
-			l.witnesses = trust.Cosigned(l.Checkpoint, witnesses)
+			l.cosigned = trust.Cosignatures(l.Checkpoint, witnesses)
+			for _, c := range l.cosigned {
+				l.witnesses = append(l.witnesses, c.Name)
+			}
 		}
 	}
 	return logs

@@ -28,12 +28,13 @@ type Refusal struct {
 	missing bool // there is no proof at all, rather than a bad one
 }
 
-// RefusedError says that a bundle can't be accepted after those that were.
+// RefusedError says that a bundle can't be accepted after those that were, or
+// that it is too old.
 type RefusedError struct{ Refusals []Refusal }
 
 func (e *RefusedError) Error() string {
 	var b strings.Builder
-	b.WriteString("the bundle is refused, by what was accepted before:")
+	b.WriteString("the bundle is refused:")
 	for _, r := range e.Refusals {
 		b.WriteString("\n")
 		if r.Log != "" {
@@ -52,7 +53,7 @@ func (e *RefusedError) Error() string {
 // Hint says what to do about it.
 func (e *RefusedError) Hint() string {
 	worst := ""
-	for _, kind := range []string{RefusedFork, RefusedRollback, RefusedOlderRoot, RefusedOlderBundle, RefusedUnproven} {
+	for _, kind := range []string{RefusedFork, RefusedRollback, RefusedOlderRoot, RefusedOlderBundle, RefusedUnproven, RefusedStale} {
 		for _, r := range e.Refusals {
 			if r.Kind == kind && worst == "" {
 				worst = kind
@@ -60,6 +61,8 @@ func (e *RefusedError) Hint() string {
 		}
 	}
 	switch worst {
+	case RefusedStale:
+		return "take a new snapshot; --at judges as of another time"
 	case RefusedFork:
 		return "keep both heads: together they prove that the log shows different people different trees. Ask others for theirs (modseal heads), and do not build with this bundle"
 	case RefusedUnproven:

@@ -16,6 +16,7 @@ type Report struct {
 	Project   ProjectReport    `json:"project"`
 	Policy    PolicyReport     `json:"policy"`
 	Trust     *TrustReport     `json:"trust,omitempty"` // nil if no trust chain was walked
+	Age       *AgeReport       `json:"age,omitempty"`   // nil if no age is too great
 	State     *StateReport     `json:"state,omitempty"` // nil if no state is kept
 	Logs      []LogReport      `json:"logs"`
 	Counts    map[string]int   `json:"counts"` // by status; the sum is that of modules, artifacts and modules of binaries

@@ -76,6 +76,10 @@ type Request struct {
 	Policy              *Policy              // what modules and artifacts must have; nil accepts nothing
 	Now                 time.Time            // the moment of judging; zero: no window in time and no exemption holds
 
+	// MaxAge is how old the bundle may be at Now, by signed evidence; 0 is what the
+	// policy says, or else any age.
+	MaxAge time.Duration
+
 	// State is what was accepted before; nil is not remembered.
 	State     *State
 	StateName string // for the report alone
@@ -205,6 +209,9 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 		return nil, err
 	}
 	out.Notes = append(out.Notes, walked.backdated(out.verdicts())...)
+	if err := r.age(b, logs, out); err != nil {
+		return nil, err
+	}
 	out.finish()
 	return out, nil
 }

@@ -171,7 +171,7 @@ func exitCode(err error) int {
 	var refused *verify.RefusedError
 	var since *snapshot.SinceError
 	switch {
-	case errors.As(err, &refused), errors.Is(err, errForked), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrStale), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
+	case errors.As(err, &refused), errors.Is(err, errForked), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
 	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain), errors.As(err, &since):
 		return ExitUnproven

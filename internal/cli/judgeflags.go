@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"time"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
@@ -19,8 +20,9 @@ type judgeFlags struct {
 	trustFlags
 	chainFlags
 	stateFlags
-	At    string `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
-	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
+	MaxAge time.Duration `placeholder:"720h" help:"How old the bundle may be, by signed evidence, at the moment of judging; warned of from four fifths of it on. Older is exit code 3."`
+	At     string        `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
+	SumDB  string        `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 }
 
 // fill puts the rules into a request, which has its World. An empty trust is
@@ -39,6 +41,13 @@ func (f *judgeFlags) fill(p *Process, r *verify.Request) error {
 	if r.Trust, r.Anchor, err = f.trusted(p); err != nil {
 		return err
 	}
+	switch {
+	case f.MaxAge < 0:
+		return usagef("--max-age=%s is no age", f.MaxAge)
+	case f.MaxAge > 0 && r.Policy.Seal.MaxAge() > 0:
+		return usagef("both %s and --max-age say how old the bundle may be: leave one out", f.Policy)
+	}
+	r.MaxAge = f.MaxAge
 	r.Now = p.Now()
 	if f.At != "" {
 		if r.At, err = atTime(f.At); err != nil {
@@ -87,5 +96,5 @@ func (f *judgeFlags) sealVerifier(r *verify.Request, rule policy.SealRule) (bund
 			return nil, err
 		}
 	}
-	return seal.Trusted{Rule: rule, Trust: m, Now: r.Now}, nil
+	return seal.Trusted{Rule: rule, Trust: m}, nil
 }

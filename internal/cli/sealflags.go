@@ -75,7 +75,7 @@ func (f *sealerFlags) rule(p *Process) (policy.SealRule, error) {
 // verifier is what bundles are opened with.
 func (f *sealerFlags) verifier(p *Process, m *trust.Material) (bundles.SealVerifier, error) {
 	rule, err := f.rule(p)
-	return seal.Trusted{Rule: rule, Trust: m, Now: p.Now()}, err
+	return seal.Trusted{Rule: rule, Trust: m}, err
 }
 
 // open opens a bundle file by the seals that are trusted; nil material trusts

@@ -80,7 +80,7 @@ func (c *signCommand) add(b *bundles.Bundle, by *sealer, m *trust.Material, p *P
 	if err != nil {
 		return nil, "", err
 	}
-	own := seal.Trusted{Rule: policy.FromFlags(policy.Flags{Sealers: []policy.Signer{who}}).Seal, Trust: m, Now: p.Now()}
+	own := seal.Trusted{Rule: policy.FromFlags(policy.Flags{Sealers: []policy.Signer{who}}).Seal, Trust: m}
 	if have := own.VerifySeals(seals, b.Payload).Accepted; len(have) > 0 {
 		return nil, "", usagef("%s is sealed by %s already (seal %d)", c.Bundle, have[0].By, have[0].Index)
 	}

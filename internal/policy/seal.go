@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// maxAhead is how far a bundle's time of creation may be ahead of the moment of
-// judging, as clocks differ.
-const maxAhead = time.Hour
-
 // SealRule says who may seal bundles, how many of them must, and how old a
 // bundle may be. Nothing meets the zero value.
 type SealRule struct {
@@ -51,7 +47,7 @@ func (r *SealRule) Names(who Principal) []string {
 }
 
 // Enough tells whether these are as many different sealers as the rule asks for,
-// and if not, why. It says nothing of the bundle's age, which Met does too.
+// and if not, why. Each seal must have been verified. Who sealed twice counts once.
 func (r *SealRule) Enough(by []Principal) (ok bool, why string) {
 	n, names := present(r.by, by)
 	if len(r.by) > 0 && r.threshold > 0 && n >= r.threshold {
@@ -64,21 +60,5 @@ func (r *SealRule) Enough(by []Principal) (ok bool, why string) {
 	return false, fmt.Sprintf("sealed by %s; the policy requires %s", have, r.Needs())
 }
 
-// Met tells whether a bundle that these have sealed, and that was created then
-// as they state, may be trusted at this moment; and if not, why. Each seal must
-// have been verified. Who sealed twice counts once.
-func (r *SealRule) Met(by []Principal, created, at time.Time) (ok bool, why string) {
-	if ok, why := r.Enough(by); !ok {
-		return false, why
-	}
-	switch {
-	case r.maxAge == 0:
-	case created.IsZero() || at.IsZero():
-		return false, "nothing says how old the bundle is; the policy wants it at most " + r.maxAge.String() + " old"
-	case created.Sub(at) > maxAhead:
-		return false, fmt.Sprintf("the bundle was made at %s, which is after %s: a clock is wrong", stamp(created), stamp(at))
-	case at.Sub(created) > r.maxAge:
-		return false, fmt.Sprintf("the bundle was made at %s, and is older than %s at %s", stamp(created), r.maxAge, stamp(at))
-	}
-	return true, ""
-}
+// MaxAge is how old a bundle may be at the moment of judging; 0 is any age.
+func (r *SealRule) MaxAge() time.Duration { return r.maxAge }

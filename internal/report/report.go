@@ -120,6 +120,7 @@ func (t *text) head(r *verify.Report) {
 	}
 	t.trust(r.Trust)
 	t.sandbox(r.Sandbox)
+	t.age(r.Age)
 	t.state(r.State)
 	for _, b := range r.Binaries {
 		t.printf("binary   %s   %s", b.Name, b.Package)

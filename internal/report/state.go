@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/modseal/modseal/verify"
 )
@@ -32,4 +33,21 @@ func (t *text) state(r *verify.StateReport) {
 		parts = []string{"no log to compare"}
 	}
 	t.printf("state    %s   %s\n", r.File, strings.Join(parts, ", "))
+}
+
+// age says how old the bundle is at most, and by whose word.
+func (t *text) age(r *verify.AgeReport) {
+	if r == nil {
+		return
+	}
+	words := map[string]string{
+		verify.TimeSealer: "as its sealer states", verify.TimeSeal: "when its seal was logged", verify.TimeEntry: "when evidence in it was logged", verify.TimeWitness: "when a witness cosigned",
+	}
+	age := fmt.Sprintf("%s of %s", time.Duration(r.Seconds)*time.Second, time.Duration(r.MaxSeconds)*time.Second)
+	if !r.Warning {
+		t.printf("age      %s", age)
+	} else {
+		t.printf("age      %s", t.paint(yellow, age+", soon too old: take a new snapshot"))
+	}
+	t.printf("; %s, %s: %s\n", words[r.By], r.Who, r.Time.Format(time.RFC3339))
 }

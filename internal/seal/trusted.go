@@ -17,7 +17,6 @@ import (
 type Trusted struct {
 	Rule  policy.SealRule
 	Trust *trust.Material // logs and authorities, for seals by identities; nil: none of these count
-	Now   time.Time       // the moment of judging how old a bundle is
 }
 
 // VerifySeals implements bundles.SealVerifier. A sealer counts once, however many
@@ -26,13 +25,13 @@ func (t Trusted) VerifySeals(seals [][]byte, payload bundles.Digests) bundles.Se
 	var s bundles.Sealing
 	var by []policy.Principal
 	for i, file := range seals {
-		who, err := t.verify(file, payload)
+		who, logged, err := t.verify(file, payload)
 		if err != nil {
 			s.Refused = append(s.Refused, fmt.Errorf("seal %d: %w", i, err))
 			continue
 		}
 		by = append(by, who)
-		s.Accepted = append(s.Accepted, bundles.Seal{Index: i, By: who.String()})
+		s.Accepted = append(s.Accepted, bundles.Seal{Index: i, By: who.String(), Time: logged})
 	}
 	if len(by) == 0 {
 		return s
@@ -41,23 +40,17 @@ func (t Trusted) VerifySeals(seals [][]byte, payload bundles.Digests) bundles.Se
 		s.Lacks = errors.New(why)
 		return s
 	}
-	s.InTime = func(created time.Time) error {
-		if ok, why := t.Rule.Met(by, created, t.Now); !ok {
-			return errors.New(why)
-		}
-		return nil
-	}
 	return s
 }
 
 // verify verifies one seal, which must be by a trusted sealer. The hint in a seal
 // by a key picks the key among those of the sealers, and that key picks the
-// algorithm.
-func (t Trusted) verify(file []byte, payload bundles.Digests) (policy.Principal, error) {
+// algorithm. A seal by an identity tells when it was logged.
+func (t Trusted) verify(file []byte, payload bundles.Digests) (who policy.Principal, logged time.Time, err error) {
 	s, err := parse(file)
 	switch {
 	case err != nil:
-		return policy.Principal{}, err
+		return who, logged, err
 	case s.certificate:
 		return t.verifyCertificate(file, payload)
 	}
@@ -68,41 +61,41 @@ func (t Trusted) verify(file []byte, payload bundles.Digests) (policy.Principal,
 			continue
 		}
 		if k.Hint() == s.hint {
-			return policy.Principal{Key: k}, s.verifyKey(k, payload)
+			return policy.Principal{Key: k}, logged, s.verifyKey(k, payload)
 		}
 		trusted = append(trusted, k.Hint())
 	}
 	if len(trusted) == 0 {
-		return policy.Principal{}, fmt.Errorf("signed with the key of hint %.60q; no sealer's key is trusted here", s.hint)
+		return who, logged, fmt.Errorf("signed with the key of hint %.60q; no sealer's key is trusted here", s.hint)
 	}
-	return policy.Principal{}, fmt.Errorf("signed with the key of hint %.60q; trusted is %q", s.hint, trusted)
+	return who, logged, fmt.Errorf("signed with the key of hint %.60q; trusted is %q", s.hint, trusted)
 }
 
 // verifyCertificate demands a signature over the payload's SHA-256 by the key of
 // a certificate that a trusted authority issued, while the certificate was valid:
 // as a trusted Rekor v1 says, or a trusted timestamp authority of what is in a
 // trusted Rekor v2. One log entry that verifies is enough.
-func (t Trusted) verifyCertificate(file []byte, payload bundles.Digests) (policy.Principal, error) {
+func (t Trusted) verifyCertificate(file []byte, payload bundles.Digests) (who policy.Principal, logged time.Time, err error) {
 	if t.Trust == nil || !t.namesIdentities() {
-		return policy.Principal{}, errors.New("it is by a certificate; only keys are trusted here")
+		return who, logged, errors.New("it is by a certificate; only keys are trusted here")
 	}
 	entries, err := evidence.ReadBundle(file)
 	if err != nil {
-		return policy.Principal{}, fmt.Errorf("%.300q", err.Error()) // which has text of the seal
+		return who, logged, fmt.Errorf("%.300q", err.Error()) // which has text of the seal
 	}
 	verifier, err := evidence.NewVerifier(t.Trust.Sigstore)
 	if err != nil {
-		return policy.Principal{}, err
+		return who, logged, err
 	}
 	var refused []error
 	for i := range entries {
-		who, err := t.verifyEntry(verifier, &entries[i], payload)
+		who, logged, err := t.verifyEntry(verifier, &entries[i], payload)
 		if err == nil {
-			return who, nil
+			return who, logged, nil
 		}
 		refused = append(refused, err)
 	}
-	return policy.Principal{}, errors.Join(refused...)
+	return who, logged, errors.Join(refused...)
 }
 
 func (t Trusted) namesIdentities() bool {
@@ -114,29 +107,29 @@ func (t Trusted) namesIdentities() bool {
 	return false
 }
 
-func (t Trusted) verifyEntry(v *evidence.Verifier, p *evidence.Published, payload bundles.Digests) (who policy.Principal, err error) {
+func (t Trusted) verifyEntry(v *evidence.Verifier, p *evidence.Published, payload bundles.Digests) (who policy.Principal, logged time.Time, err error) {
 	if want := evidence.SHA256(payload.SHA256); p.Claim.Digest != want {
-		return who, fmt.Errorf("it is over another payload: the one here has %s, the signed one %.140s", want, p.Claim.Digest)
+		return who, logged, fmt.Errorf("it is over another payload: the one here has %s, the signed one %.140s", want, p.Claim.Digest)
 	}
 	if p.Claim.Certificate == nil || p.Claim.Statement != nil || !p.Proven {
-		return who, errors.New("its log entry is not of a signature with a certificate, or has no inclusion proof")
+		return who, logged, errors.New("its log entry is not of a signature with a certificate, or has no inclusion proof")
 	}
 	open := t.Trust.OpenRekorV1
 	if p.V2 {
 		open = t.Trust.OpenRekorV2
 	}
 	if _, err := open(p.LogID, p.Checkpoint); err != nil {
-		return who, err
+		return who, logged, err
 	}
 	signed, err := v.Verify(&p.Entry, p.Claim)
 	if err != nil {
-		return who, fmt.Errorf("%.300q", err.Error())
+		return who, logged, fmt.Errorf("%.300q", err.Error())
 	}
 	who = policy.Principal{Certificate: signed.Certificate}
 	if len(t.Rule.Names(who)) == 0 {
-		return policy.Principal{}, fmt.Errorf("it is by %s, who is not trusted to seal", who)
+		return policy.Principal{}, logged, fmt.Errorf("it is by %s, who is not trusted to seal", who)
 	}
-	return who, nil
+	return who, signed.Time, nil
 }
 
 // By is the trust in one key alone.

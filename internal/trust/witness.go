@@ -2,6 +2,7 @@ package trust
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/transparency-dev/formats/note"
 	sumnote "golang.org/x/mod/sumdb/note"
@@ -24,14 +25,26 @@ func ParseWitness(name, vkey string) (Witness, error) {
 	return Witness{Name: name, verifier: v}, nil
 }
 
-// Cosigned gives the names of the witnesses whose cosignatures on a checkpoint
-// verify. The checkpoint's own signature is not looked at.
-func Cosigned(checkpoint []byte, witnesses []Witness) []string {
-	var names []string
+// Cosignature is a witness's signature on a checkpoint that verifies.
+type Cosignature struct {
+	Name string    // the policy's
+	Time time.Time // when the witness signed; zero if it does not say
+}
+
+// Cosignatures gives the cosignatures on a checkpoint that verify, in the order
+// of the witnesses. The checkpoint's own signature is not looked at.
+func Cosignatures(checkpoint []byte, witnesses []Witness) []Cosignature {
+	var out []Cosignature
 	for _, w := range witnesses { // one at a time: names and key hashes may coincide
-		if n, err := sumnote.Open(checkpoint, sumnote.VerifierList(w.verifier)); err == nil && len(n.Sigs) > 0 {
-			names = append(names, w.Name)
+		n, err := sumnote.Open(checkpoint, sumnote.VerifierList(w.verifier))
+		if err != nil || len(n.Sigs) == 0 {
+			continue
 		}
+		c := Cosignature{Name: w.Name}
+		if t, err := note.CoSigV1Timestamp(n.Sigs[0]); err == nil {
+			c.Time = t.UTC()
+		}
+		out = append(out, c)
 	}
-	return names
+	return out
 }

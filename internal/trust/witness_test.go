@@ -52,7 +52,7 @@ func TestCosigned(t *testing.T) {
 		"changed":                            {flipped, "[]"},
 		"as a log would sign":                {string(notALog.SignNote(text))[len(text)+1:], "[]"},
 	} {
-		got := Cosigned([]byte(own+x.lines), policy)
+		got := cosigned([]byte(own+x.lines), policy)
 		if fmt.Sprint(got) != x.want {
 			t.Errorf("%s: %v, want %s", name, got, x.want)
 		}
@@ -60,16 +60,16 @@ func TestCosigned(t *testing.T) {
 			t.Errorf("%s: the log's own: %v", name, err)
 		}
 	}
-	if got := Cosigned([]byte(own+good), nil); got != nil {
+	if got := cosigned([]byte(own+good), nil); got != nil {
 		t.Errorf("a policy without witnesses: %v", got)
 	}
 	for _, junk := range []string{"", "junk", own[:20], strings.Repeat("\n", 100)} {
-		if got := Cosigned([]byte(junk), policy); got != nil {
+		if got := cosigned([]byte(junk), policy); got != nil {
 			t.Errorf("%q: %v", junk, got)
 		}
 	}
 	// the log's own signature is not looked at: opening the checkpoint is another step
-	if got := Cosigned([]byte(text+"\n"+good), policy); fmt.Sprint(got) != "[a.example]" {
+	if got := cosigned([]byte(text+"\n"+good), policy); fmt.Sprint(got) != "[a.example]" {
 		t.Errorf("without the log's: %v", got)
 	}
 }
@@ -82,7 +82,7 @@ func TestCosignedByOneKeyOfTwoNames(t *testing.T) {
 	two.Name = "again"
 	r, _ := shardV2(t, "rekor2.example", "https://rekor2.example")
 	text := testlog.CheckpointText(r.Host, r.Head(10))
-	if got := Cosigned([]byte(string(r.SignNote(text))+a.Cosignature(text, cosignedAt)), []Witness{one, two}); !slices.Equal(got, []string{"a.example", "again"}) {
+	if got := cosigned([]byte(string(r.SignNote(text))+a.Cosignature(text, cosignedAt)), []Witness{one, two}); !slices.Equal(got, []string{"a.example", "again"}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -113,7 +113,7 @@ func TestCosignedByMLDSA(t *testing.T) {
 	}
 	text := testlog.CheckpointText(r.Host, r.Head(10))
 	for size, want := range map[uint64]string{10: "[pq]", 9: "[]"} {
-		if got := Cosigned([]byte(string(r.SignNote(text))+sign(size)), []Witness{w}); fmt.Sprint(got) != want {
+		if got := cosigned([]byte(string(r.SignNote(text))+sign(size)), []Witness{w}); fmt.Sprint(got) != want {
 			t.Errorf("a cosignature at %d: %v, want %s", size, got, want)
 		}
 	}
@@ -133,4 +133,16 @@ func TestParseWitness(t *testing.T) {
 			t.Errorf("%q: %+v, %v", bad, w, err)
 		}
 	}
+}
+
+// cosigned are the names of those whose cosignatures verify, each of a time.
+func cosigned(checkpoint []byte, witnesses []Witness) []string {
+	var names []string
+	for _, c := range Cosignatures(checkpoint, witnesses) {
+		if c.Time.IsZero() {
+			c.Name += ", undated"
+		}
+		names = append(names, c.Name)
+	}
+	return names
 }
