@@ -110,6 +110,11 @@ func TestAgeOfUnsealed(t *testing.T) {
 		t.Errorf("alice's entries do not count: %+v, %s", a, why)
 	}
 	w = unsealed()
+	w.rules = "signers: {alice: {key: alice.pub}}\nrules: [{modules: \"*\", require: {any-of: [sumdb, {signed-by: alice, logged-before: \"2020-01-01T00:00:00Z\"}]}}]\n"
+	if a, why := w.aged(testlog.Epoch().Add(time.Hour)); !strings.Contains(why, "nothing that is signed") {
+		t.Errorf("alice's entries are outside of the window: %+v, %s", a, why)
+	}
+	w = unsealed()
 	w.flags.Require = "sumdb"
 	for _, l := range w.leaves {
 		l.dropped = l.what != "record"

@@ -116,6 +116,7 @@ func settings(old, new *bundles.Manifest) []Setting {
 	word := map[bool]string{true: "yes", false: "no"}
 	for _, s := range []Setting{
 		{"project", old.Project.Module, new.Project.Module}, {"go", old.Project.Go, new.Project.Go},
+		{"workspace", strings.Join(old.Project.Workspace, ", "), strings.Join(new.Project.Workspace, ", ")},
 		{"listings", word[old.Listings], word[new.Listings]}, {"carries modules", word[old.CarriesModules()], word[new.CarriesModules()]},
 	} {
 		if s.Old != s.New {

@@ -133,9 +133,12 @@ func TestDiff(t *testing.T) {
 		"the time alone":         {func(_ *world, p *bundles.Payload) { p.Manifest.Created = "2026-01-02T03:04:06Z" }, nil, []string{"the same, but for when it was made"}, true},
 		"a signature of the log": {func(_ *world, p *bundles.Payload) { p.Logs[0].Entries[1].SET = []byte("other") }, nil, []string{"the same, but", "signed anew by its log, with the same content: 1 thing"}, true},
 		"the project":            {func(_ *world, p *bundles.Payload) { p.Manifest.Project.Go = "1.27" }, nil, []string{"bundle", `~ go: "1.26" => "1.27"`}, false},
-		"a version":              {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Version = "v1.1.0" }, nil, []string{"modules", "~ example.com/m2 v1.0.0 => v1.1.0", "evidence", "~ rekor.example", "~ sum.example"}, false},
-		"content":                {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Zip = hexOf("x") }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "zip: sha256:" + hexOf("example.com/m2") + " => sha256:" + hexOf("x")}, false},
-		"left out":               {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].LeftOut = 3 }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "entries left out: 0 => 3"}, false},
+		"a workspace": {func(_ *world, p *bundles.Payload) {
+			p.Manifest.Project = bundles.Project{Go: "1.26", Workspace: []string{"example.com/a", "example.com/b"}}
+		}, nil, []string{"bundle", `~ project: "example.com/main" => ""`, `~ workspace: "" => "example.com/a, example.com/b"`}, false},
+		"a version": {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Version = "v1.1.0" }, nil, []string{"modules", "~ example.com/m2 v1.0.0 => v1.1.0", "evidence", "~ rekor.example", "~ sum.example"}, false},
+		"content":   {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Zip = hexOf("x") }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "zip: sha256:" + hexOf("example.com/m2") + " => sha256:" + hexOf("x")}, false},
+		"left out":  {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].LeftOut = 3 }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "entries left out: 0 => 3"}, false},
 		"a module": {func(_ *world, p *bundles.Payload) {
 			p.Manifest.Modules = append(p.Manifest.Modules, bundles.Module{Path: "example.com/m9", Version: "v1.0.0"})
 		}, nil, []string{"modules", "+ example.com/m9 v1.0.0   none"}, false},
