@@ -9,8 +9,9 @@ import (
 )
 
 type diffCommand struct {
-	Old    string `arg:"" placeholder:"OLD" help:"The bundle before."`
-	New    string `arg:"" placeholder:"NEW" help:"The bundle after it."`
+	Old string `arg:"" placeholder:"OLD" help:"The bundle before."`
+	New string `arg:"" placeholder:"NEW" help:"The bundle after it."`
+	sandboxFlags
 	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
 }
 
@@ -26,6 +27,9 @@ var errDiffers = fmt.Errorf("%w: the bundles differ", errUnproven)
 
 // Run is modseal diff.
 func (c *diffCommand) Run(p *Process) error {
+	if _, err := c.enter(p); err != nil {
+		return err
+	}
 	old, closeOld, err := p.unchecked(c.Old)
 	if err != nil {
 		return err

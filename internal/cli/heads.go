@@ -19,6 +19,7 @@ type headsCommand struct {
 
 type headsShowCommand struct {
 	File string `arg:"" placeholder:"BUNDLE|STATE" help:"A bundle, or a state file of verify --state."`
+	sandboxFlags
 }
 
 // Help is shown below the flags.
@@ -28,6 +29,9 @@ func (c *headsShowCommand) Help() string {
 
 // Run is modseal heads.
 func (c *headsShowCommand) Run(p *Process) error {
+	if _, err := c.enter(p); err != nil {
+		return err
+	}
 	f, err := p.readHeads(c.File)
 	if err != nil {
 		return err
@@ -46,6 +50,7 @@ func (c *headsShowCommand) Run(p *Process) error {
 type headsCheckCommand struct {
 	File []string `arg:"" placeholder:"FILE" help:"Bundles, state files, or what modseal heads printed: two or more."`
 	trustFlags
+	sandboxFlags
 	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 }
 
@@ -60,6 +65,9 @@ Exit codes: 0 every log that is in two files is proven to be one tree; 1 it can'
 func (c *headsCheckCommand) Run(p *Process) error {
 	if len(c.File) < 2 {
 		return usagef("heads check compares: give two files or more")
+	}
+	if _, err := c.enter(p); err != nil {
+		return err
 	}
 	m, err := c.material(p)
 	if err != nil {
