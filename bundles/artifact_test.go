@@ -250,19 +250,5 @@ func TestSortArtifacts(t *testing.T) {
 // as many, and neither read nor write one more.
 func TestPublishedLimits(t *testing.T) {
 	p := published()
-	file := framed(t, write(t, p))
-	o := bundles.OpenOptions{InsecureIgnoreSeals: true}
-	for name, n := range map[string]int64{"artifacts": 3, "logs": 4} {
-		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n); err != nil {
-			t.Errorf("%s at the limit: %v", name, err)
-		}
-		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
-		wantDamaged(t, name+" over the limit", b, err)
-		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n); err != nil {
-			t.Errorf("writing %s at the limit: %v", name, err)
-		}
-		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n-1); err == nil {
-			t.Errorf("%s were written over the limit", name)
-		}
-	}
+	atLimits(t, p, map[string]int64{"artifacts": 3, "logs": 4})
 }

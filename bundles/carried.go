@@ -137,16 +137,11 @@ func (b *Bundle) Carried(yield func(f CarriedFile, r io.Reader) error) error {
 	if !b.Manifest.CarriesModules() {
 		return nil
 	}
-	p, err := b.openPayload()
+	p, err := b.openPayloadAfter(1 + len(b.Manifest.Files) + len(b.Manifest.listingDigests()))
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	for range 1 + len(b.Manifest.Files) + len(b.Manifest.listingDigests()) {
-		if _, _, err := p.next(); err != nil {
-			return damaged(err)
-		}
-	}
 	return p.carried(&b.Manifest, yield)
 }
 

@@ -3,7 +3,6 @@ package bundles_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -212,26 +211,12 @@ func TestCarriedLimits(t *testing.T) {
 		t.Error("the format says otherwise")
 	}
 	p, _ := carrying(t)
-	file := framed(t, write(t, p))
 	longest, all := map[string]int64{}, int64(0)
 	for f := range p.Manifest.CarriedFiles() {
 		longest[f.Kind] = max(longest[f.Kind], f.Size)
 		all += f.Size
 	}
-	for name, n := range map[string]int64{"info": longest[".info"], "goMod": longest[".mod"], "zip": longest[".zip"], "carried": all} {
-		o := bundles.OpenOptions{InsecureIgnoreSeals: true}
-		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n); err != nil {
-			t.Errorf("%s at the limit: %v", name, err)
-		}
-		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
-		wantDamaged(t, fmt.Sprintf("%s over the limit", name), b, err)
-		if err := bundles.WriteWithLimit(io.Discard, p, name, n); err != nil {
-			t.Errorf("writing %s at the limit: %v", name, err)
-		}
-		if err := bundles.WriteWithLimit(io.Discard, p, name, n-1); err == nil {
-			t.Errorf("%s was written over the limit", name)
-		}
-	}
+	atLimits(t, p, map[string]int64{"info": longest[".info"], "goMod": longest[".mod"], "zip": longest[".zip"], "carried": all})
 }
 
 // Property: a name that ustar can't hold is refused before it is written.

@@ -95,20 +95,6 @@ func TestLiesAboutEarlier(t *testing.T) {
 func TestEarlierAtTheLimits(t *testing.T) {
 	p := since(1, 3, 7)
 	payload := write(t, p)
-	file := framed(t, payload)
 	size := int64(len(at(t, unpack(t, payload), "logs/1/consistency.jsonl").data))
-	o := bundles.OpenOptions{InsecureIgnoreSeals: true}
-	for name, n := range map[string]int64{"earlier": 3, "earlierAll": size} {
-		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n); err != nil {
-			t.Errorf("%s at the limit: %v", name, err)
-		}
-		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
-		wantDamaged(t, name+" over the limit", b, err)
-		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n); err != nil {
-			t.Errorf("writing %s at the limit: %v", name, err)
-		}
-		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n-1); err == nil {
-			t.Errorf("%s was written over the limit", name)
-		}
-	}
+	atLimits(t, p, map[string]int64{"earlier": 3, "earlierAll": size})
 }

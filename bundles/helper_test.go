@@ -240,3 +240,24 @@ func digestOf(t testing.TB, r io.Reader) string {
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
+
+// atLimits demands that a payload is read and written at each of these limits, and not
+// below.
+func atLimits(t *testing.T, p *bundles.Payload, limits map[string]int64) {
+	t.Helper()
+	file := framed(t, write(t, p))
+	o := bundles.OpenOptions{InsecureIgnoreSeals: true}
+	for name, n := range limits {
+		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n); err != nil {
+			t.Errorf("%s at the limit: %v", name, err)
+		}
+		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
+		wantDamaged(t, name+" over the limit", b, err)
+		if err := bundles.WriteWithLimit(io.Discard, p, name, n); err != nil {
+			t.Errorf("writing %s at the limit: %v", name, err)
+		}
+		if err := bundles.WriteWithLimit(io.Discard, p, name, n-1); err == nil {
+			t.Errorf("%s: written over the limit", name)
+		}
+	}
+}

@@ -93,16 +93,11 @@ func (b *Bundle) Listings(yield func(digest string, listing []byte) error) error
 	if !b.Manifest.Listings {
 		return nil
 	}
-	p, err := b.openPayload()
+	p, err := b.openPayloadAfter(1 + len(b.Manifest.Files))
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	for range 1 + len(b.Manifest.Files) {
-		if _, _, err := p.next(); err != nil {
-			return damaged(err)
-		}
-	}
 	return p.listings(&b.Manifest, yield)
 }
 

@@ -31,6 +31,22 @@ func (b *Bundle) openPayload() (*payloadReader, error) {
 	return &payloadReader{newCanonicalReader(&decompressor{z, from}), b.limits, z.Close}, nil
 }
 
+// openPayloadAfter opens the inner archive and goes past so many files, which were
+// decoded when the bundle was opened.
+func (b *Bundle) openPayloadAfter(files int) (*payloadReader, error) {
+	p, err := b.openPayload()
+	if err != nil {
+		return nil, err
+	}
+	for range files {
+		if _, _, err := p.next(); err != nil {
+			p.close()
+			return nil, damaged(err)
+		}
+	}
+	return p, nil
+}
+
 // decompressor says what was wrong with its input, where zstd knows only that
 // it did not come.
 type decompressor struct {

@@ -72,20 +72,15 @@ func (b *Bundle) Tiles(yield func(t CarriedTile, data []byte) error) error {
 	if !b.Manifest.CarriesTiles() {
 		return nil
 	}
-	p, err := b.openPayload()
-	if err != nil {
-		return err
-	}
-	defer p.close()
 	before := 1 + len(b.Manifest.Files) + len(b.Manifest.listingDigests())
 	for range b.Manifest.CarriedFiles() {
 		before++
 	}
-	for range before {
-		if _, _, err := p.next(); err != nil {
-			return damaged(err)
-		}
+	p, err := b.openPayloadAfter(before)
+	if err != nil {
+		return err
 	}
+	defer p.close()
 	return p.tiles(b.Logs, yield)
 }
 

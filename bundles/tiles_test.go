@@ -146,14 +146,5 @@ func TestTilesWrites(t *testing.T) {
 
 // Property: the number of tiles is limited, for reader and writer alike.
 func TestTilesLimit(t *testing.T) {
-	file := framed(t, write(t, tiled(t)))
-	for n, ok := range map[int64]bool{1: true, 0: false} {
-		_, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), bundles.OpenOptions{InsecureIgnoreSeals: true}, "tiles", n)
-		if (err == nil) != ok || !ok && !errors.Is(err, bundles.ErrDamaged) {
-			t.Errorf("one tile, at most %d: read: %v", n, err)
-		}
-		if err := bundles.WriteWithLimit(&bytes.Buffer{}, tiled(t), "tiles", n); (err == nil) != ok {
-			t.Errorf("one tile, at most %d: written: %v", n, err)
-		}
-	}
+	atLimits(t, tiled(t), map[string]int64{"tiles": 1})
 }

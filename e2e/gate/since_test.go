@@ -9,7 +9,7 @@ import (
 // state demands; without, it is refused, and so is the first once the second was accepted.
 func TestSince(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "golang.org/x/sync@v0.10.0")
+	s := newSite(t, "github.com/hashicorp/errwrap@v1.0.0")
 	s.attest("signer")
 	s.snapshot(0, signedBy("signer")...)
 	first, state := filepath.Join(s.home, "first.modseal"), filepath.Join(s.home, "enclave.state")
