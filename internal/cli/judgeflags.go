@@ -13,16 +13,16 @@ import (
 
 // judgeFlags say by whose rules a bundle, and what it speaks of, is judged.
 type judgeFlags struct {
-	sealerFlags
-	InsecureIgnoreSeal bool `help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
-	policyFlags
-	Explain []string `placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
-	trustFlags
-	chainFlags
-	stateFlags
-	MaxAge time.Duration `placeholder:"720h" help:"How old the bundle may be, by signed evidence, at the moment of judging; warned of from four fifths of it on. Older is exit code 3."`
-	At     string        `placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
-	SumDB  string        `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
+	sealerFlags        `group:"Who may seal"`
+	InsecureIgnoreSeal bool `group:"Who may seal" help:"Accept a bundle that nobody trusted sealed. Its evidence is still verified."`
+	policyFlags        `group:"What modules and artifacts need"`
+	Explain            []string `group:"What modules and artifacts need" placeholder:"MODULE" sep:"none" help:"Say how the policy decided on this module (path, or path@version) or artifact. Repeatable."`
+	trustFlags         `group:"Which logs and authorities count"`
+	chainFlags         `group:"Which logs and authorities count"`
+	stateFlags         `group:"How new it must be"`
+	MaxAge             time.Duration `group:"How new it must be" placeholder:"720h" help:"How old the bundle may be, by signed evidence, at the moment of judging; warned of from four fifths of it on. Older is exit code 3."`
+	At                 string        `group:"How new it must be" placeholder:"TIME" help:"Judge as of this moment, 2026-01-02T15:04:05Z or 2026-01-02: the trust chain (default: the time that the bundle states), and the policy's time windows, exemptions and ages (default: now)."`
+	SumDB              string        `group:"Which logs and authorities count" name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 }
 
 // fill puts the rules into a request, which has its World. An empty trust is

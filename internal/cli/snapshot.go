@@ -22,26 +22,26 @@ const publicRekorURL = "https://rekor.sigstore.dev"
 type snapshotCommand struct {
 	Dir string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
 
-	Output string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
-	sealingFlags
-	NoSeal bool `help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
+	Output       string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
+	sealingFlags `group:"Who seals it"`
+	NoSeal       bool `group:"Who seals it" help:"Do not seal. An enclave accepts such a bundle only with --insecure-ignore-seal."`
 
-	RekorURL     string   `name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
-	RekorTiles   []string `name:"rekor-tiles" placeholder:"URL" sep:"none" help:"Where the checkpoint and tiles of a Rekor v2 are read, if not at its URL in the trusted root. Repeatable."`
-	Attestations []string `placeholder:"DIR|FILE" sep:"none" help:"Sigstore bundles of publishers: a file, or a folder with *.sigstore.json, *.sigstore and *.jsonl files. Repeatable."`
-	artifactFlags
-	policyFlags
-	Others       int  `default:"${others}" placeholder:"N" help:"Entries to keep for each digest of signers that were not named (default ${default})."`
-	AllowMissing bool `help:"Seal what there is, even if modules lack evidence."`
-	trustFlags
-	chainFlags
-	projectFlags
-	Toolchain   []string `placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
-	Since       []string `placeholder:"OLD" sep:"none" help:"Prove that the logs extend the heads in this file: the bundle before, or the state file of an enclave, which refuses logs that are not proven to. Repeatable."`
-	NoDownload  bool     `help:"Take modules as they are in the module cache; do not run go mod download."`
-	WithModules bool     `help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
-	SumDBTiles  bool     `name:"sumdb-tiles" help:"Carry the checksum database's tiles with the modules, so that behind the gap the go command checks all of it again (GOSUMDB stays on)."`
-	NoListings  bool     `help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
+	RekorURL      string   `group:"Where evidence is from" name:"rekor-url" default:"${public_rekor}" placeholder:"URL|off" help:"Rekor to search (default ${default}), or off."`
+	RekorTiles    []string `group:"Where evidence is from" name:"rekor-tiles" placeholder:"URL" sep:"none" help:"Where the checkpoint and tiles of a Rekor v2 are read, if not at its URL in the trusted root. Repeatable."`
+	Attestations  []string `group:"Where evidence is from" placeholder:"DIR|FILE" sep:"none" help:"Sigstore bundles of publishers: a file, or a folder with *.sigstore.json, *.sigstore and *.jsonl files. Repeatable."`
+	artifactFlags `group:"What it is of"`
+	policyFlags   `group:"What modules and artifacts need"`
+	Others        int  `group:"What modules and artifacts need" default:"${others}" placeholder:"N" help:"Entries to keep for each digest of signers that were not named (default ${default})."`
+	AllowMissing  bool `group:"What modules and artifacts need" help:"Seal what there is, even if modules lack evidence."`
+	trustFlags    `group:"Which logs and authorities count"`
+	chainFlags    `group:"Which logs and authorities count"`
+	projectFlags  `group:"What it is of"`
+	Toolchain     []string `group:"What it is of" placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
+	Since         []string `group:"What it carries" placeholder:"OLD" sep:"none" help:"Prove that the logs extend the heads in this file: the bundle before, or the state file of an enclave, which refuses logs that are not proven to. Repeatable."`
+	NoDownload    bool     `group:"What it is of" help:"Take modules as they are in the module cache; do not run go mod download."`
+	WithModules   bool     `group:"What it carries" help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
+	SumDBTiles    bool     `group:"What it carries" name:"sumdb-tiles" help:"Carry the checksum database's tiles with the modules, so that behind the gap the go command checks all of it again (GOSUMDB stays on)."`
+	NoListings    bool     `group:"What it carries" help:"Leave out the list of each module's files. Vendor folders can't be proven then, nor changed files named."`
 
 	Cache string `env:"MODSEAL_CACHE" placeholder:"DIR|off" help:"Where to keep what was fetched (default: modseal in the user's cache folder)."`
 	Quiet bool   `short:"q" help:"No progress."`

@@ -16,8 +16,8 @@ type unpackCommand struct {
 	Dir    string `arg:"" placeholder:"DIR" help:"The folder to write, which must be new or empty."`
 
 	judgeFlags
-	reportFlags
-	sandboxFlags
+	reportFlags  `group:"Report and sandbox"`
+	sandboxFlags `group:"Report and sandbox"`
 }
 
 // Help is shown below the flags.

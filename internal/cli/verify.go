@@ -12,16 +12,16 @@ type verifyCommand struct {
 	Dir    string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact or --binary none)."`
 
 	judgeFlags
-	artifactFlags
-	binaryFlags
-	projectFlags
-	goFlags
-	Zips     string `placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
-	HashZips bool   `help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
+	artifactFlags `group:"What is verified"`
+	binaryFlags   `group:"What is verified"`
+	projectFlags  `group:"What is verified"`
+	goFlags       `group:"What is verified"`
+	Zips          string `group:"What is verified" placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
+	HashZips      bool   `group:"What is verified" help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
 
-	Materialize string `placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
-	reportFlags
-	sandboxFlags
+	Materialize  string `group:"What is verified" placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
+	reportFlags  `group:"Report and sandbox"`
+	sandboxFlags `group:"Report and sandbox"`
 
 	command []string // to run after a pass
 }
