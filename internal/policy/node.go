@@ -86,11 +86,11 @@ func (f source) syntax(err error) error {
 func (f source) plain(n *yaml.Node) error {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		return f.errorf(n.Line, "a YAML alias (*%s); write it out", n.Value)
+		return f.errorf(n.Line, "a YAML alias (%.60q); write it out", n.Value)
 	case n.Anchor != "":
-		return f.errorf(n.Line, "a YAML anchor (&%s); a policy has none", n.Anchor)
+		return f.errorf(n.Line, "a YAML anchor (%.60q); a policy has none", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0:
-		return f.errorf(n.Line, "a YAML tag (%s); a policy has none", n.Tag)
+		return f.errorf(n.Line, "a YAML tag (%.60q); a policy has none", n.Tag)
 	case n.Kind == yaml.ScalarNode && strings.ContainsFunc(n.Value, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' }):
 		return f.errorf(n.Line, "a control character in %.100q", n.Value)
 	}
