@@ -29,10 +29,11 @@ func (c *collector) finish(ctx context.Context) error {
 	defer os.Remove(unsealed.Name())
 	defer unsealed.Close()
 	w := bufio.NewWriterSize(unsealed, 1<<20)
-	if err := bundles.WritePayload(w, payload); err != nil {
-		return err
+	err = bundles.WritePayload(w, payload)
+	if full := w.Flush(); full != nil { // then that is why the payload could not be written
+		return fmt.Errorf("output: %w", full)
 	}
-	if err := w.Flush(); err != nil {
+	if err != nil {
 		return err
 	}
 	size, err := unsealed.Seek(0, io.SeekCurrent)

@@ -71,7 +71,7 @@ func newWorld(t testing.TB) *world {
 	write(t, w.path("out/keep"), "")
 	w.request = snapshot.Request{
 		Dir: w.path("project"), World: verify.World{Getenv: func(name string) string { return w.env[name] }}, NoDownload: true,
-		RekorURL: rekor.URL, Trust: w.material(), Listings: true, Created: time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC), Output: w.path("out/deps.modseal"),
+		RekorURL: rekor.URL, Trust: w.material(), Listings: true, Created: made(), Output: w.path("out/deps.modseal"),
 		Seal:  func(d bundles.Digests) ([]byte, error) { return seal.ByKey(private(t, testlog.NewSigner("sealer")), d) },
 		Fetch: client(nil),
 		Phase: func(p snapshot.Phase) {
@@ -222,3 +222,6 @@ func counted(requests []string) map[string]int {
 	}
 	return n
 }
+
+// made is when snapshots say that they were made.
+func made() time.Time { return time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC) }
