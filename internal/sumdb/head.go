@@ -18,9 +18,11 @@ import (
 // of their records, and it doesn't go back to an older head because a server
 // is behind.
 //
-// The database is asked once in a client's life. Where the sources above give
-// heads that differ, the older tree is proven to be the beginning of the newer
-// one, which takes a few tiles; if it isn't, the error is a [*ForkError].
+// The database is asked once in a client's life. The newest head that it gave is
+// proven to extend that of earlier runs, or the other way round, which takes a few
+// tiles; if it doesn't, the error is a [*ForkError]. Older heads that came with
+// records are not compared with it, which would take tiles for each of them: what
+// counts is that the records are in the newest tree, which the caller proves.
 func (c *Client) Latest(ctx context.Context) (Head, error) {
 	if _, err := c.base(ctx); err != nil {
 		return Head{}, err
