@@ -39,12 +39,13 @@ func (e *RecordError) Unwrap() error { return e.Err }
 
 // A TileError says that the tiles at hand don't make up the tree.
 type TileError struct {
-	Head Head // without the note if the tree was the caller's
-	Err  error
+	Database string
+	Head     Head // without the note if the tree was the caller's
+	Err      error
 }
 
 func (e *TileError) Error() string {
-	return fmt.Sprintf("checksum database: tiles of the tree of size %d: %v", e.Head.Tree.Size, e.Err)
+	return fmt.Sprintf("checksum database %s: tiles of the tree of size %d: %v", e.Database, e.Head.Tree.Size, e.Err)
 }
 
 // Unwrap returns the cause.

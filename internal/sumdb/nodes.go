@@ -89,7 +89,7 @@ func (r *nodeReader) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
 func (r *nodeReader) readHashes(indexes []int64) ([]tlog.Hash, error) {
 	// tlog panics on an empty tree, and doesn't return for one above the limit.
 	if size := r.head.Tree.Size; size == 0 || size > merkle.MaxSize {
-		return nil, &TileError{r.head, errors.New("a tree of this size has no tiles")}
+		return nil, &TileError{r.client.db.Name, r.head, errors.New("a tree of this size has no tiles")}
 	}
 	hashes, badCache, err := r.tryHashes(indexes, false)
 	if badCache {
@@ -140,6 +140,6 @@ func (r *nodeReader) tryHashes(indexes []int64, noCaches bool) (hashes []tlog.Ha
 	case tiles.err != nil && !errors.As(err, &size): // of the network
 		return nil, false, err
 	default:
-		return nil, tiles.err == nil && tiles.usedCaches(), &TileError{r.head, err}
+		return nil, tiles.err == nil && tiles.usedCaches(), &TileError{r.client.db.Name, r.head, err}
 	}
 }
