@@ -91,6 +91,7 @@ type run struct {
 	err     error
 	left    []string // names in the output's folder
 	log     []exchange
+	hit     int // answers that had the trouble
 	took    time.Duration
 }
 
@@ -109,7 +110,12 @@ func (p *publisher) run(t *testing.T, r snapshot.Request, bad *trouble, gone ...
 		defer end()
 		start := time.Now()
 		out.summary, out.err = snapshot.Take(context.Background(), r)
-		out.took, out.log = time.Since(start), n.log
+		out.took = time.Since(start)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if out.log = n.log; bad != nil {
+			out.hit = bad.hit
+		}
 	})
 	for _, name := range files(t, dir) {
 		out.left = append(out.left, filepath.Base(name))
@@ -209,7 +215,7 @@ func (s *play) each(t *testing.T, faults []fault, of func(kind string) bool, jud
 				bad := &trouble{fault: f, of: e, other: s.other(e)}
 				request := s.withCache(t)
 				r := s.run(t, request, bad)
-				if bad.hit == 0 {
+				if r.hit == 0 {
 					t.Fatal("the fault did not happen")
 				}
 				if r.err != nil && (r.summary != nil || len(r.left) != 0) {
