@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/mod/sumdb/dirhash"
@@ -24,6 +25,14 @@ func (w *world) copied(progress func(verify.Progress)) (r *verify.Report, fresh 
 	w.Helper()
 	if w.request.Bundle == nil {
 		w.try(context.Background()) // makes it
+	}
+	if tell := progress; tell != nil { // which many goroutines call
+		var mu sync.Mutex
+		progress = func(p verify.Progress) {
+			mu.Lock()
+			defer mu.Unlock()
+			tell(p)
+		}
 	}
 	b, err := bundles.Open(w.request.Bundle, w.request.BundleSize, bundles.OpenOptions{Seals: w.request.Seals, InsecureIgnoreSeals: w.request.InsecureIgnoreSeals})
 	if err != nil {
