@@ -53,6 +53,21 @@ type LogInfo struct {
 	Tiles bool   `json:"tiles,omitempty"` // whether the bundle has the tiles from which the go command proves the entries; of checksum databases
 }
 
+// LogKey tells logs apart: what is signed by one key in one name is one log.
+type LogKey struct {
+	Kind Kind
+	Name string
+	ID   string // LogInfo.LogID
+}
+
+// Key tells which log it is.
+func (l *LogInfo) Key() LogKey { return LogKey{l.Kind, l.Name, l.LogID} }
+
+// Compare orders logs by kind, name, and ID.
+func (k LogKey) Compare(other LogKey) int {
+	return cmp.Or(cmp.Compare(k.Kind, other.Kind), strings.Compare(k.Name, other.Name), strings.Compare(k.ID, other.ID))
+}
+
 // Module is a module of the dependency set that the snapshot was taken of.
 type Module struct {
 	Path    string `json:"path"`
@@ -323,7 +338,7 @@ func (m *Manifest) Sort() {
 func (m *Manifest) sortFiles() { slices.SortFunc(m.Files, compareFiles) }
 
 func compareLogs(a, b LogInfo) int {
-	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Name, b.Name), strings.Compare(a.LogID, b.LogID), cmp.Compare(a.Size, b.Size))
+	return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.Size, b.Size))
 }
 
 // CompareModules orders modules by path, then version, bytewise.

@@ -50,7 +50,7 @@ func (c *collector) finish(ctx context.Context) error {
 // the snapshot is of.
 func (c *collector) payload() *bundles.Payload {
 	slices.SortFunc(c.logs, func(a, b collectedLog) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.LogID, b.LogID), cmp.Compare(a.Proof.Size, b.Proof.Size))
+		return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(a.Proof.Size, b.Proof.Size))
 	})
 	p := &bundles.Payload{Manifest: bundles.Manifest{
 		Created:   c.Created.UTC().Truncate(time.Second).Format(time.RFC3339),

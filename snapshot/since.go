@@ -24,11 +24,6 @@ type since struct {
 	tree merkle.Tree
 }
 
-// logName tells logs apart.
-type logName struct{ kind, name, id string }
-
-func nameOf(l *bundles.LogInfo) logName { return logName{string(l.Kind), l.Name, l.LogID} }
-
 // SinceError says that a log does not extend what it signed before. Both heads
 // are signed: kept together, they are evidence.
 type SinceError struct {
@@ -48,7 +43,7 @@ func (e *SinceError) Error() string {
 // readSince verifies the heads that proofs are wanted from. Those that no trusted
 // key signed are no evidence against anybody, and are told of.
 func (c *collector) readSince() error {
-	c.since = map[logName][]since{}
+	c.since = map[bundles.LogKey][]since{}
 	for _, h := range c.Since {
 		opened, err := c.Trust.Open(h.Checkpoint)
 		switch {
@@ -58,7 +53,7 @@ func (c *collector) readSince() error {
 		case opened.Tree.Size == 0:
 			continue // every tree extends it
 		}
-		name := logName{opened.Kind, opened.Name, opened.LogID}
+		name := bundles.LogKey{Kind: bundles.Kind(opened.Kind), Name: opened.Name, ID: opened.LogID}
 		known := false
 		for _, other := range c.since[name] {
 			if known = known || other.tree == opened.Tree; other.tree.Size == opened.Tree.Size && other.tree.Root != opened.Tree.Root {
@@ -85,7 +80,7 @@ type NotSince struct {
 // proofs come from prove, and are verified by whoever makes them: prove returns a
 // *merkle.RootError that wants the earlier tree if it is another, or errBadProof.
 func (c *collector) connect(l *collectedLog, to merkle.Tree, prove func(from merkle.Tree) ([]merkle.Hash, error)) error {
-	for _, old := range c.since[nameOf(&l.LogInfo)] {
+	for _, old := range c.since[l.Key()] {
 		refuse := func(format string, a ...any) error {
 			return &SinceError{Log: l.Name, What: fmt.Sprintf(format, a...), Old: old.Head, New: l.Checkpoint}
 		}
@@ -142,7 +137,7 @@ func (c *collector) connectTiles(l *collectedLog, to merkle.Tree, nodes merkle.N
 // notConnected tells of a log whose entries are proven as they were published:
 // nobody can be asked for proofs between its heads.
 func (c *collector) notConnected(logs []collectedLog, trees []merkle.Tree) error {
-	for _, old := range c.since[nameOf(&logs[0].LogInfo)] {
+	for _, old := range c.since[logs[0].Key()] {
 		found := false
 		for i, tree := range trees {
 			found = found || tree == old.tree

@@ -187,7 +187,7 @@ type collector struct {
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
 	client    *rekor.Client                 // nil if no Rekor is asked
-	since     map[logName][]since           // of Request.Since, by increasing size
+	since     map[bundles.LogKey][]since    // of Request.Since, by increasing size
 }
 
 // collectedLog is a log with the subjects that its entries speak of.

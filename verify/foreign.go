@@ -59,7 +59,7 @@ func (c *Comparison) Proven() bool {
 // a trusted key signed count.
 func CompareForeign(all []ForeignHead, m *Material) *Comparison {
 	out := &Comparison{}
-	logs := map[logKey]*ComparedLog{}
+	logs := map[bundles.LogKey]*ComparedLog{}
 	for _, h := range all {
 		opened, err := m.Open(h.Checkpoint)
 		if err != nil {
@@ -67,9 +67,9 @@ func CompareForeign(all []ForeignHead, m *Material) *Comparison {
 			out.Untrusted = append(out.Untrusted, h)
 			continue
 		}
-		key := logKey{opened.Kind, opened.Name, opened.LogID}
+		key := bundles.LogKey{Kind: bundles.Kind(opened.Kind), Name: opened.Name, ID: opened.LogID}
 		if logs[key] == nil {
-			logs[key] = &ComparedLog{Kind: key.kind, Name: key.name, LogID: key.id}
+			logs[key] = &ComparedLog{Kind: opened.Kind, Name: opened.Name, LogID: opened.LogID}
 		}
 		h.tree = opened.Tree
 		logs[key].heads = append(logs[key].heads, h)

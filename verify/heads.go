@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/merkle"
 )
 
-// logKey tells logs apart: what is signed by one key in one name is one log.
-type logKey struct{ kind, name, id string }
-
-func (h *SeenHead) key() logKey { return logKey{string(h.Kind), h.Name, h.LogID} }
+func (h *SeenHead) key() bundles.LogKey {
+	return bundles.LogKey{Kind: h.Kind, Name: h.Name, ID: h.LogID}
+}
 
 // signedHead is a head that a trusted key signed.
 type signedHead struct {
@@ -22,7 +22,7 @@ type signedHead struct {
 
 // heads compares a log at a time.
 func (c *stateCheck) heads(logs []provenLog, m *Material) error {
-	shown, order := map[logKey][]signedHead{}, []logKey(nil)
+	shown, order := map[bundles.LogKey][]signedHead{}, []bundles.LogKey(nil)
 	for i := range logs {
 		l := &logs[i]
 		if !l.signed {
@@ -34,13 +34,13 @@ func (c *stateCheck) heads(logs []provenLog, m *Material) error {
 		}
 		shown[h.key()] = append(shown[h.key()], h)
 	}
-	seen := map[logKey][]signedHead{}
+	seen := map[bundles.LogKey][]signedHead{}
 	for i, h := range c.old.Heads {
 		key := h.key()
 		if shown[key] == nil {
 			c.next.Heads = append(c.next.Heads, h)
 			if i == 0 || c.old.Heads[i-1].key() != key {
-				c.report.Heads = append(c.report.Heads, HeadReport{Kind: key.kind, Name: key.name, LogID: key.id, How: headAbsent})
+				c.report.Heads = append(c.report.Heads, HeadReport{Kind: string(key.Kind), Name: key.Name, LogID: key.ID, How: headAbsent})
 			}
 			continue
 		}
@@ -107,7 +107,7 @@ func (c *stateCheck) log(shown, seen []signedHead) {
 // proven are not: only what is used counts as seen.
 func (c *stateCheck) accept(newest signedHead, seen, apart []signedHead) {
 	key := newest.key()
-	report := HeadReport{Kind: key.kind, Name: key.name, LogID: key.id, How: headNew, Size: newest.tree.Size}
+	report := HeadReport{Kind: string(key.Kind), Name: key.Name, LogID: key.ID, How: headNew, Size: newest.tree.Size}
 	for _, h := range seen {
 		report.Seen = max(report.Seen, h.tree.Size)
 	}

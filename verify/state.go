@@ -37,7 +37,7 @@ type SeenHead struct {
 
 // CompareHeads orders heads by log, then by their notes.
 func CompareHeads(a, b SeenHead) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.LogID, b.LogID), slices.Compare(a.Checkpoint, b.Checkpoint))
+	return cmp.Or(a.key().Compare(b.key()), slices.Compare(a.Checkpoint, b.Checkpoint))
 }
 
 // StateReport says how a bundle relates to what was accepted before.

@@ -37,7 +37,7 @@ type Evidence struct {
 // entryKey tells entries apart: a log has one leaf at an index, and if two bundles
 // have different ones there, each is an entry.
 type entryKey struct {
-	log   logKey
+	log   bundles.LogKey
 	index uint64
 	leaf  merkle.Hash
 }
@@ -53,7 +53,7 @@ func (d *Diff) evidence(old, new *bundles.Bundle) {
 	d.Evidence = []Evidence{}
 	before, after := entriesOf(old), entriesOf(new)
 	for _, k := range slices.SortedFunc(maps.Keys(union(before, after)), func(a, b entryKey) int {
-		return cmp.Or(compareKeys(a.log, b.log), cmp.Compare(a.index, b.index), strings.Compare(string(a.leaf[:]), string(b.leaf[:])))
+		return cmp.Or(a.log.Compare(b.log), cmp.Compare(a.index, b.index), strings.Compare(string(a.leaf[:]), string(b.leaf[:])))
 	}) {
 		a, b := before[k], after[k]
 		change := changeOf(a != nil, b != nil, sameJSON(a, b))
@@ -93,7 +93,7 @@ func entriesOf(b *bundles.Bundle) map[entryKey]*entry {
 		keys[i] = map[uint64]entryKey{}
 		for j := range l.Entries {
 			e := &l.Entries[j]
-			k := entryKey{keyOf(&l.LogInfo), e.Index, e.LeafHash()}
+			k := entryKey{l.Key(), e.Index, e.LeafHash()}
 			keys[i][e.Index] = k
 			if out[k] == nil {
 				out[k] = describe(l, e)

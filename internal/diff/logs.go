@@ -2,7 +2,6 @@ package diff
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -12,15 +11,6 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 )
-
-// logKey tells logs apart.
-type logKey struct{ kind, name, id string }
-
-func keyOf(l *bundles.LogInfo) logKey { return logKey{string(l.Kind), l.Name, l.LogID} }
-
-func compareKeys(a, b logKey) int {
-	return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
-}
 
 // Log is a log whose heads changed, or what the bundle has of it besides entries.
 type Log struct {
@@ -64,11 +54,11 @@ func headOf(l *bundles.Log) Head {
 	return h
 }
 
-func headsOf(b *bundles.Bundle) map[logKey][]Head {
-	out := map[logKey][]Head{}
+func headsOf(b *bundles.Bundle) map[bundles.LogKey][]Head {
+	out := map[bundles.LogKey][]Head{}
 	for i := range b.Logs {
 		l := &b.Logs[i]
-		out[keyOf(&l.LogInfo)] = append(out[keyOf(&l.LogInfo)], headOf(l)) // sorted by size
+		out[l.Key()] = append(out[l.Key()], headOf(l)) // sorted by size
 	}
 	return out
 }
@@ -76,10 +66,10 @@ func headsOf(b *bundles.Bundle) map[logKey][]Head {
 func (d *Diff) logs(old, new *bundles.Bundle) {
 	d.Logs = []Log{}
 	before, after := headsOf(old), headsOf(new)
-	for _, k := range slices.SortedFunc(maps.Keys(union(before, after)), compareKeys) {
+	for _, k := range slices.SortedFunc(maps.Keys(union(before, after)), bundles.LogKey.Compare) {
 		a, b := before[k], after[k]
 		if change := changeOf(a != nil, b != nil, sameJSON(a, b)); change != "" {
-			d.Logs = append(d.Logs, Log{Change: change, Kind: k.kind, Name: k.name, LogID: k.id, Old: a, New: b, Fork: fork(a, b)})
+			d.Logs = append(d.Logs, Log{Change: change, Kind: string(k.Kind), Name: k.Name, LogID: k.ID, Old: a, New: b, Fork: fork(a, b)})
 		} else {
 			for i := range a {
 				if !bytes.Equal(a[i].note, b[i].note) {
