@@ -31,12 +31,7 @@ func (c entryCache) get(u rekor.UUID) (rekor.Entry, bool) {
 	if c.dir == "" || u.TreeID() == "" {
 		return e, false
 	}
-	f, err := os.Open(c.file(u))
-	if err != nil {
-		return e, false
-	}
-	defer f.Close()
-	b, err := limit.ReadAll(f, "cached entry", maxCachedEntry)
+	b, err := limit.ReadFile(c.file(u), maxCachedEntry)
 	if err != nil || gob.NewDecoder(bytes.NewReader(b)).Decode(&e) != nil || e.UUID != u {
 		return rekor.Entry{}, false
 	}

@@ -324,12 +324,7 @@ func isAttestation(name string) bool {
 }
 
 func readAttestations(name string, max int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("attestations: %w", err)
-	}
-	defer f.Close()
-	data, err := limit.ReadAll(f, name, max)
+	data, err := limit.ReadFile(name, max)
 	if err != nil {
 		return nil, fmt.Errorf("attestations: %w", err)
 	}

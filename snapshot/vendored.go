@@ -37,7 +37,7 @@ func (c *collector) describeVendored(ctx context.Context, cache *gomod.Cache, m 
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(name)
+	data, err := gomod.ReadRegular(name, modhash.MaxGoMod)
 	if err != nil {
 		return nil, err
 	}

@@ -131,12 +131,7 @@ func (a *Attester) log(ctx context.Context, j job) (*sign.Signed, error) {
 
 // read verifies a Sigstore bundle that is there already.
 func (a *Attester) read(ctx context.Context, name string, j job) (*sign.Signed, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	file, err := limit.ReadAll(f, name, evidence.MaxPublished)
+	file, err := limit.ReadFile(name, evidence.MaxPublished)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -66,11 +65,11 @@ func (f *policyFlags) file(p *Process) (*policy.Policy, error) {
 		return nil, usagef("--policy and --key, --certificate-* or --require: the file says all of it")
 	}
 	name := p.path(f.Policy)
-	data, err := readFile(name, policy.MaxFile)
+	data, err := limit.ReadFile(name, policy.MaxFile)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	out, err := policy.Parse(f.Policy, data, func(key string) ([]byte, error) { return readFile(p.path(key), keys.MaxKeyFile) })
+	out, err := policy.Parse(f.Policy, data, func(key string) ([]byte, error) { return limit.ReadFile(p.path(key), keys.MaxKeyFile) })
 	if err != nil {
 		return nil, &usageError{err}
 	}
@@ -107,7 +106,7 @@ func (f *trustFlags) onlyNamed(p *Process) (*trust.Material, error) {
 		m.AddRekorKey(k)
 	}
 	for _, name := range f.TrustedRoot {
-		data, err := readFile(p.path(name), trust.MaxTrustedRoot)
+		data, err := limit.ReadFile(p.path(name), trust.MaxTrustedRoot)
 		if err != nil {
 			return nil, &usageError{err}
 		}
@@ -123,7 +122,7 @@ func (f *trustFlags) public() bool { return len(f.RekorPublicKey)+len(f.TrustedR
 
 // publicKey reads a public key file.
 func (p *Process) publicKey(name string) (*keys.Public, error) {
-	data, err := readFile(p.path(name), keys.MaxKeyFile)
+	data, err := limit.ReadFile(p.path(name), keys.MaxKeyFile)
 	if err != nil {
 		return nil, &usageError{err}
 	}
@@ -136,7 +135,7 @@ func (p *Process) publicKey(name string) (*keys.Public, error) {
 
 // privateKey reads a private key file, and asks for its password if it has one.
 func (p *Process) privateKey(name string) (*keys.Private, error) {
-	data, err := readFile(p.path(name), keys.MaxKeyFile)
+	data, err := limit.ReadFile(p.path(name), keys.MaxKeyFile)
 	if err != nil {
 		return nil, &usageError{err}
 	}
@@ -165,20 +164,6 @@ func (p *Process) openBundle(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	return f, info.Size(), nil
-}
-
-// readFile reads a file of the user's, of at most max bytes.
-func readFile(name string, max int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := limit.ReadAll(f, name, max)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return b, nil
 }
 
 // verifierSumDB is the checksum database whose records count offline. GOSUMDB=off

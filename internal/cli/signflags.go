@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/sign"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/snapshot"
@@ -57,7 +58,7 @@ func (f *signingFlags) token(p *Process, prefix string) (func(context.Context) (
 		if isToken(given) {
 			return sign.FixedToken(given), nil
 		}
-		file, err := readFile(p.path(given), maxTokenFile)
+		file, err := limit.ReadFile(p.path(given), maxTokenFile)
 		if err != nil {
 			// what was given may be a secret: it is not repeated
 			return nil, usagef("the identity token is neither a token nor a file that can be read")

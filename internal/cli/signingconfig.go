@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
 const maxSigningConfig = 1 << 20 // bytes
@@ -15,7 +17,7 @@ func (f *signingFlags) configure(p *Process, rekorURL *string) error {
 	if f.SigningConfig == "" {
 		return nil
 	}
-	file, err := readFile(p.path(f.SigningConfig), maxSigningConfig)
+	file, err := limit.ReadFile(p.path(f.SigningConfig), maxSigningConfig)
 	if err != nil {
 		return &usageError{err}
 	}

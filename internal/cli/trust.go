@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/modseal/modseal/internal/fetch"
+	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/internal/tufchain"
 	"github.com/modseal/modseal/internal/tuffetch"
@@ -50,7 +51,7 @@ func (p *Process) tufRoot(flag string) (root []byte, name string, err error) {
 	case stagingName:
 		return trust.StagingTUFRoot(), "Sigstore's staging root, built in", nil
 	}
-	data, err := readFile(p.path(flag), tufchain.MaxRoot)
+	data, err := limit.ReadFile(p.path(flag), tufchain.MaxRoot)
 	if err != nil {
 		return nil, "", &usageError{err}
 	}

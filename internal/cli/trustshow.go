@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/internal/trust"
 	"github.com/modseal/modseal/internal/tufchain"
 )
@@ -61,7 +62,7 @@ func (c *trustShowCommand) shown(p *Process) (*trustShown, error) {
 		if c.Dir != "" || c.TUFRoot != "" || c.At != "" {
 			return nil, usagef("--trusted-root shows a file as it is: DIR, --tuf-root and --at are for chains")
 		}
-		data, err := readFile(p.path(c.TrustedRoot), trust.MaxTrustedRoot)
+		data, err := limit.ReadFile(p.path(c.TrustedRoot), trust.MaxTrustedRoot)
 		if err != nil {
 			return nil, &usageError{err}
 		}

@@ -183,10 +183,5 @@ func readProject(path string, max int64) ([]byte, error) {
 	if err := checkRegular(path, info.Mode()); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return limit.ReadAll(f, path, max)
+	return limit.ReadFile(path, max)
 }

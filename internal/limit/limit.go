@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 )
 
 // ErrExceeded is what every Error matches with errors.Is.
@@ -39,6 +40,18 @@ func ReadAll(r io.Reader, what string, max int64) ([]byte, error) {
 		return nil, &Error{What: what, Max: max, Unit: "bytes"}
 	}
 	return b, nil
+}
+
+// ReadFile reads a file of at most max bytes, as ReadAll does. It follows symbolic
+// links and waits at named pipes: whether it is a file to be read is for the caller
+// to know.
+func ReadFile(name string, max int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadAll(f, name, max)
 }
 
 // addOne is n + 1, or n where that would overflow.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -37,6 +40,24 @@ func TestAtTheLimitAndOneOver(t *testing.T) {
 			if _, err := io.ReadAll(limit.Reader(r, "thing", 10)); !errors.Is(err, limit.ErrExceeded) || err.Error() != "thing: more than 10 bytes" {
 				t.Errorf("Reader of %d bytes: %v", size, err)
 			}
+		}
+	}
+}
+
+// Property: so it is with a file; one that is not there is the system's error.
+func TestReadFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "thing")
+	if got, err := limit.ReadFile(name, 10); !errors.Is(err, fs.ErrNotExist) || got != nil {
+		t.Errorf("a missing file: %q, %v", got, err)
+	}
+	for size, over := range map[int]bool{0: false, 10: false, 11: true} {
+		in := bytes.Repeat([]byte{'x'}, size)
+		if err := os.WriteFile(name, in, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := limit.ReadFile(name, 10)
+		if over && (got != nil || err == nil || err.Error() != name+": more than 10 bytes") || !over && (err != nil || !bytes.Equal(got, in)) {
+			t.Errorf("%d bytes: %q, %v", size, got, err)
 		}
 	}
 }

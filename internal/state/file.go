@@ -93,14 +93,12 @@ func (f *File) Read() (*verify.State, error) {
 	case !info.Mode().IsRegular(): // a symbolic link would be replaced, and what it points to stay behind
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	b, err := limit.ReadAll(file, name, MaxFile)
-	if err != nil {
+	b, err := limit.ReadFile(name, MaxFile)
+	switch {
+	case errors.Is(err, limit.ErrExceeded):
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil:
+		return nil, err
 	}
 	return Decode(b)
 }
