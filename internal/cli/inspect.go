@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -63,10 +62,7 @@ func (c *inspectCommand) Run(p *Process) error {
 	in := inspect(b)
 	in.Sandbox = entered
 	if c.Format == "json" {
-		e := json.NewEncoder(p.Stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(in)
+		return report.WriteJSON(p.Stdout, in)
 	}
 	c.text(p, b, in)
 	return nil

@@ -16,8 +16,7 @@ type unpackCommand struct {
 	Dir    string `arg:"" placeholder:"DIR" help:"The folder to write, which must be new or empty."`
 
 	judgeFlags
-	reportFlags  `group:"Report and sandbox"`
-	sandboxFlags `group:"Report and sandbox"`
+	gateFlags `group:"Report and sandbox"`
 }
 
 // Help is shown below the flags.
@@ -41,27 +40,17 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	defer folder.discard()
-	out, err := c.begin(p)
+	g, err := c.gateFlags.open(ctx, p, &c.judgeFlags, folder)
 	if err != nil {
 		return err
 	}
-	defer out.discard()
-	kept, err := c.hold(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer kept.close()
-	entered, err := c.enter(p, append(append(out.outputs(), kept.outputs()...), folder.output())...)
-	if err != nil {
-		return err
-	}
+	defer g.close()
 	request, b, closeFile, err := c.openCarrying(p)
 	if err != nil {
 		return err
 	}
 	defer closeFile()
-	if err := kept.read(request); err != nil {
+	if err := g.kept.read(request); err != nil {
 		return err
 	}
 	written, err := export.Modules(ctx, b, folder.root)
@@ -72,17 +61,7 @@ func (c *unpackCommand) Run(ctx context.Context, p *Process) error {
 	request.Progress = progress.update
 	r, err := verify.CheckCarried(ctx, *request, b, folder.fresh)
 	progress.done()
-	if err != nil {
-		return c.refused(p, err, out)
-	}
-	r.Sandbox = entered
-	if err := c.judged(p, r, c.Explain, out); err != nil {
-		return err
-	}
-	if err := kept.save(r); err != nil {
-		return err
-	}
-	if err := folder.finish(ctx); err != nil {
+	if err := g.conclude(ctx, r, err); err != nil {
 		return err
 	}
 	if c.Format == "text" && c.Output == "" {

@@ -19,9 +19,8 @@ type verifyCommand struct {
 	Zips          string `group:"What is verified" placeholder:"DIR" help:"Verify module zips of a file:// GOPROXY or a folder of zips, in place of a module cache."`
 	HashZips      bool   `group:"What is verified" help:"Also hash the content of zips that no build reads, because the module is unpacked beside them."`
 
-	Materialize  string `group:"What is verified" placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
-	reportFlags  `group:"Report and sandbox"`
-	sandboxFlags `group:"Report and sandbox"`
+	Materialize string `group:"What is verified" placeholder:"DIR" help:"Copy the modules first, verify the copies, and leave them in DIR, a module cache which must be new or empty."`
+	gateFlags   `group:"Report and sandbox"`
 
 	command []string // to run after a pass
 }
@@ -42,29 +41,18 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	if c.command != nil {
 		return c.guard(p)
 	}
-	out, err := c.begin(p)
-	if err != nil {
-		return err
-	}
-	defer out.discard()
-	kept, err := c.hold(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer kept.close()
-	outputs := append(out.outputs(), kept.outputs()...)
 	var copies *newFolder
+	var err error
 	if c.Materialize != "" {
 		if copies, err = c.beginCopies(p); err != nil {
 			return err
 		}
-		defer copies.discard()
-		outputs = append(outputs, copies.output())
 	}
-	entered, err := c.enter(p, outputs...)
+	g, err := c.gateFlags.open(ctx, p, &c.judgeFlags, copies)
 	if err != nil {
 		return err
 	}
+	defer g.close()
 	request, err := c.request(p)
 	if err != nil {
 		return err
@@ -75,7 +63,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 	}
 	defer f.Close()
 	request.Bundle, request.BundleSize, request.BundleName = f, size, filepath.Base(c.Bundle)
-	if err := kept.read(request); err != nil {
+	if err := g.kept.read(request); err != nil {
 		return err
 	}
 	progress := newVerifyProgress(p, "hash modules", c.Quiet)
@@ -87,17 +75,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *Process) error {
 		r, err = c.materialize(ctx, p, request, copies)
 	}
 	progress.done()
-	if err != nil {
-		return c.refused(p, err, out)
-	}
-	r.Sandbox = entered
-	if err := c.judged(p, r, c.Explain, out); err != nil {
-		return err
-	}
-	if err := kept.save(r); err != nil || copies == nil {
-		return err
-	}
-	return copies.finish(ctx)
+	return g.conclude(ctx, r, err)
 }
 
 // request reads the enclave's side.
