@@ -147,4 +147,7 @@ func TestTilesWrites(t *testing.T) {
 // Property: the number of tiles is limited, for reader and writer alike.
 func TestTilesLimit(t *testing.T) {
 	atLimits(t, tiled(t), map[string]int64{"tiles": 1})
+	if bundles.MaxTiles != 131_072 {
+		t.Error("docs/format.md, Section 8, says 131,072")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // MaxConsistency is the most hashes that a consistency proof has: one at each
@@ -45,9 +46,7 @@ func consistencySpans(from, to uint64) ([]extent, error) {
 	if s.lo > 0 { // else it is the whole of the earlier tree, whose root is known
 		down = append(down, s)
 	}
-	for i, j := 0, len(down)-1; i < j; i, j = i+1, j-1 {
-		down[i], down[j] = down[j], down[i]
-	}
+	slices.Reverse(down)
 	return down, nil
 }
 

@@ -30,11 +30,7 @@ func everything(t *testing.T) *publisher {
 	for i := range 600 {
 		p.db.AddRecord(module.Version{Path: fmt.Sprintf("example.org/filler%d", i), Version: "v1.0.0"}, fmt.Appendf(nil, "filler %d\n", i))
 	}
-	late := newMod("example.com/late")
-	p.mods = append(p.mods, late)
-	late.install(t, p.path("cache"))
-	write(t, p.path("project/go.mod"), string(read(t, p.path("project/go.mod")))+"require "+late.Path+" v1.0.0\n")
-	p.db.Add(late.Version, sum(late.h1()), sum(late.goModH1()))
+	late := p.require(t, "example.com/late")
 	p.noise()
 	p.rekor.Rotate()
 	p.noise()
@@ -70,11 +66,7 @@ func grown(t *testing.T) *publisher {
 	for i := range 300 {
 		p.db.AddRecord(module.Version{Path: fmt.Sprintf("example.org/more%d", i), Version: "v1.0.0"}, fmt.Appendf(nil, "more %d\n", i))
 	}
-	m := newMod("example.com/new")
-	p.mods = append(p.mods, m)
-	m.install(t, p.path("cache"))
-	write(t, p.path("project/go.mod"), string(read(t, p.path("project/go.mod")))+"require "+m.Path+" v1.0.0\n")
-	p.db.Add(m.Version, sum(m.h1()), sum(m.goModH1()))
+	m := p.require(t, "example.com/new")
 	p.noise()
 	p.rekor.Rotate()
 	p.noise()
@@ -231,4 +223,15 @@ func (s *play) each(t *testing.T, faults []fault, of func(kind string) bool, jud
 			})
 		}
 	}
+}
+
+// require adds a module to the project, the module cache and the checksum database.
+func (p *publisher) require(t *testing.T, path string) mod {
+	t.Helper()
+	m := newMod(path)
+	p.mods = append(p.mods, m)
+	m.install(t, p.path("cache"))
+	write(t, p.path("project/go.mod"), string(read(t, p.path("project/go.mod")))+"require "+m.Path+" v1.0.0\n")
+	p.db.Add(m.Version, sum(m.h1()), sum(m.goModH1()))
+	return m
 }

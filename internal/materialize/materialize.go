@@ -280,7 +280,7 @@ func create(root *os.Root, name string, mode fs.FileMode) (*os.File, error) {
 // proven, so names decide, and not the modes that were found.
 func mode(m module.Version, name string) fs.FileMode {
 	const program = 0o555
-	if m.Path != "golang.org/toolchain" {
+	if m.Path != gomod.ToolchainPath {
 		return 0o444
 	}
 	if strings.HasPrefix(name, "bin/") || strings.HasPrefix(name, "pkg/tool/") {
