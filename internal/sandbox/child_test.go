@@ -34,6 +34,7 @@ type child struct {
 	Mode    Mode
 	Only    string // in place of Mode: landlock or seccomp
 	Without uint32 // a system call that this kernel does not have
+	Refuses bool   // the kernel offers filters, and takes none
 	Outputs []Output
 	Dir     string // what files are tried on
 	Work    string // a file to read
@@ -87,11 +88,16 @@ func (c child) enter() (State, error) {
 			return State{}, err
 		}
 	}
+	if c.Refuses {
+		if err := install(refusing()); err != nil {
+			return State{}, err
+		}
+	}
 	switch c.Only {
 	case "landlock":
 		a, err := needed(c.Outputs)
 		if err == nil {
-			_, err = restrictPlaces(a, c.Outputs)
+			_, err = restrictPlaces(a, c.Outputs, byLandlock)
 		}
 		return State{}, err
 	case "seccomp":

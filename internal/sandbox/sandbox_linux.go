@@ -32,28 +32,39 @@ func (s *State) offered(outputs []Output) {
 	if s.Landlock, err = landlockABI(a); err != nil {
 		s.lack("Landlock: %v", err)
 	}
-	if err := seccompOffered(); err != nil {
+	err = seccompOffered()
+	if err != nil {
 		s.lack("seccomp: %v", err)
 	}
 	s.Seccomp = err == nil
 }
 
-// enter goes in. Landlock is first: the filter allows none of its calls.
+// enter goes in. Landlock is first: the filter allows none of its calls. What both
+// can forbid is left to the filter where that costs less.
 func (s *State) enter(outputs []Output) {
 	a, err := needed(outputs)
 	if err != nil {
 		s.lack("outputs: %v", err)
 		return
 	}
-	if s.Landlock, err = restrictPlaces(a, outputs); err != nil {
+	offered, by := seccompOffered(), byFilter
+	if offered != nil {
+		by = byLandlock
+	}
+	if s.Landlock, err = restrictPlaces(a, outputs, by); err != nil {
 		s.Landlock = 0
 		s.lack("Landlock: %v", err)
 	}
-	if err = seccompOffered(); err == nil {
+	if err = offered; err == nil {
 		err = restrictCalls(a)
 	}
-	if err != nil {
-		s.lack("seccomp: %v", err)
+	if s.Seccomp = err == nil; s.Seccomp {
+		return
 	}
-	s.Seccomp = err == nil
+	s.lack("seccomp: %v", err)
+	if by == byFilter && s.Landlock > 0 {
+		if err := restrictTruncating(s.Landlock); err != nil {
+			s.lack("Landlock: %v", err)
+		}
+	}
 }

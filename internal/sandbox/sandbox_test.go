@@ -217,6 +217,35 @@ func without(call uint32) []unix.SockFilter {
 	return []unix.SockFilter{load(atCall), jump(unix.BPF_JEQ, call, 0, 1), refuse(unix.ENOSYS), allow()}
 }
 
+// refusing is a kernel that tells of filters and takes none.
+func refusing() []unix.SockFilter {
+	offer := rule{call: unix.SYS_SECCOMP, mask: allBits, want: []uint32{unix.SECCOMP_GET_ACTION_AVAIL}}
+	return slices.Concat([]unix.SockFilter{load(atCall)}, offer.block(), []unix.SockFilter{allow()})
+}
+
+// Property: truncating, which is left to the filter where there is one, is refused by
+// Landlock where the filter turns out not to be had.
+func TestTruncatingWithoutFilter(t *testing.T) {
+	whole(t)
+	if Offered().Landlock < 3 {
+		t.Skip("NOT TESTED: this kernel's Landlock does not know truncating")
+	}
+	for name, c := range map[string]child{"none": {Without: unix.SYS_SECCOMP}, "refused": {Refuses: true}} {
+		c.Mode, c.Dir = Auto, things(t)
+		a := inChild(t, c)
+		if a.Err != "" || a.State.Seccomp || a.State.Landlock == 0 || len(a.State.Lacks) != 1 {
+			t.Errorf("filter %s: %+v, %s", name, a.State, a.Err)
+		}
+		for thread, results := range a.Threads {
+			for _, trial := range []string{"truncate", "empty by reading", "empty by writing", "write"} {
+				if e, ok := results[trial]; !ok || !refused(e) {
+					t.Errorf("filter %s: %s on %s: %v", name, trial, thread, e)
+				}
+			}
+		}
+	}
+}
+
 // Property: of a kernel that has one of the two, Auto takes that one and says what
 // it lacks and why; Require enters nothing at all.
 func TestKernelLacks(t *testing.T) {
