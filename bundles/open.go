@@ -13,6 +13,10 @@ type OpenOptions struct {
 	// InsecureIgnoreSeals reads a bundle even when its seals are not accepted. What
 	// comes out is then nobody's word.
 	InsecureIgnoreSeals bool
+	// Whole reads listings, module files and tiles at once, and demands that nothing
+	// follows them. Else that is left to who uses them: each is checked when it is
+	// handed out. What nobody sealed is read whole in any case.
+	Whole bool
 }
 
 // Bundle is an opened bundle: authenticated by Seals, well formed, and not yet
@@ -35,7 +39,8 @@ type Bundle struct {
 
 // Open reads a bundle of size bytes. It reads all of it once to take the
 // payload's digests, asks for seals over them, and only then decompresses and
-// checks everything: framing, canonical form, limits, digests, references.
+// checks manifest, logs and trust, and the rest if it is to be read Whole: framing,
+// canonical form, limits, digests, references.
 func Open(r io.ReaderAt, size int64, o OpenOptions) (*Bundle, error) {
 	return open(r, size, o, formatLimits())
 }
@@ -53,7 +58,7 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnsealed, errors.Join(b.Refused...))
 	}
-	if err := b.decode(); err != nil {
+	if err := b.decode(o.Whole || len(b.Seals) == 0); err != nil {
 		return nil, err
 	}
 	return b, nil

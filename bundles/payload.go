@@ -62,9 +62,9 @@ func (d *decompressor) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decode reads the whole payload: it keeps manifest and logs, and checks the
-// digest of everything else.
-func (b *Bundle) decode() error {
+// decode reads the payload's manifest, logs and trust, which it keeps, and perhaps the
+// rest.
+func (b *Bundle) decode(whole bool) error {
 	p, err := b.openPayload()
 	if err != nil {
 		return err
@@ -86,16 +86,21 @@ func (b *Bundle) decode() error {
 	if b.Logs, err = p.logs(m, ofLogs); err != nil {
 		return err
 	}
-	if b.Trust, err = p.trust(ofTrust); err != nil {
+	if b.Trust, err = p.trust(ofTrust); err != nil || !whole {
 		return err
 	}
+	return p.rest(m, b.Logs)
+}
+
+// rest checks what is handed out only when it is asked for, and that nothing follows.
+func (p *payloadReader) rest(m *Manifest, logs []Log) error {
 	if err := p.listings(m, func(string, []byte) error { return nil }); err != nil {
 		return err
 	}
 	if err := p.carried(m, func(CarriedFile, io.Reader) error { return nil }); err != nil {
 		return err
 	}
-	if err := p.tiles(b.Logs, func(CarriedTile, []byte) error { return nil }); err != nil {
+	if err := p.tiles(logs, func(CarriedTile, []byte) error { return nil }); err != nil {
 		return err
 	}
 	return p.end()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/export"
 )
 
@@ -46,7 +47,7 @@ func (c *exportCommand) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	b, closeFile, err := c.open(p, c.Bundle, material, c.InsecureIgnoreSeal)
+	b, closeFile, err := c.open(p, c.Bundle, material, bundles.OpenOptions{InsecureIgnoreSeals: c.InsecureIgnoreSeal})
 	if err != nil {
 		return err
 	}

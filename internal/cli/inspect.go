@@ -54,7 +54,7 @@ func (c *inspectCommand) Run(p *Process) error {
 	if err != nil {
 		return err
 	}
-	b, closeFile, err := c.open(p, c.Bundle, material, !c.given())
+	b, closeFile, err := c.open(p, c.Bundle, material, bundles.OpenOptions{InsecureIgnoreSeals: !c.given(), Whole: true})
 	if err != nil {
 		return err
 	}

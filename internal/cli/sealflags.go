@@ -78,18 +78,17 @@ func (f *sealerFlags) verifier(p *Process, m *trust.Material) (bundles.SealVerif
 	return seal.Trusted{Rule: rule, Trust: m}, err
 }
 
-// open opens a bundle file by the seals that are trusted; nil material trusts
-// keys alone.
-func (f *sealerFlags) open(p *Process, name string, m *trust.Material, insecure bool) (*bundles.Bundle, func() error, error) {
-	sealers, err := f.verifier(p, m)
-	if err != nil {
+// open opens a bundle file by the seals that are trusted, as o says besides; nil
+// material trusts keys alone.
+func (f *sealerFlags) open(p *Process, name string, m *trust.Material, o bundles.OpenOptions) (_ *bundles.Bundle, _ func() error, err error) {
+	if o.Seals, err = f.verifier(p, m); err != nil {
 		return nil, nil, err
 	}
 	file, size, err := p.openBundle(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := bundles.Open(file, size, bundles.OpenOptions{Seals: sealers, InsecureIgnoreSeals: insecure})
+	b, err := bundles.Open(file, size, o)
 	if err != nil {
 		file.Close()
 		return nil, nil, err
