@@ -20,6 +20,8 @@
 //   - vendor: verify of a vendor folder, Kubernetes' own set, against SHA-256 over the same files as above, and against
 //     "diff -r" with a copy of the folder, which is how one would see by hand that nothing in it was changed.
 //   - merkle: the benchmarks of package merkle with 100,000 leaves.
+//   - large: snapshot and verify of 10,000 and of 100,000 made-up modules with a checksum database of their own, and what a
+//     million would take by that.
 //
 // The modules are those of package benchset. They are downloaded to the module cache if they aren't there, which takes a
 // network, and are then linked into a module cache of the bench's own, without what the go command keeps of the checksum

@@ -22,8 +22,11 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == floorCommand {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == floorCommand:
 		exit(runFloor(os.Args[2]))
+	case len(os.Args) == 4 && os.Args[1] == worldCommand:
+		exit(parseWorld(os.Args[2:]))
 	}
 	var o options
 	flag.StringVar(&o.modseal, "modseal", "../bin/modseal", "the `program` to measure")
@@ -98,6 +101,7 @@ func run(ctx context.Context, o options) (err error) {
 		{"memory", b.measureMemory},
 		{"vendor", b.measureVendor},
 		{"merkle", b.measureMerkle},
+		{"large", b.measureLarge},
 	} {
 		start := time.Now()
 		if err := part.do(ctx); err != nil {
