@@ -55,7 +55,7 @@ func NewVerifier(material root.TrustedMaterial, known ...*keys.Public) (*Verifie
 	for _, k := range known {
 		byHint.keys[k.Hint()] = k
 	}
-	all := root.TrustedMaterialCollection{byHint, material}
+	all := root.TrustedMaterialCollection{byHint, newOnceVerified(material)}
 	options := []verify.VerifierOption{verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1)}
 	byKey, err := verify.NewVerifier(all, options...)
 	if err != nil {
