@@ -59,7 +59,7 @@ const (
 	besideFile   = ll.AccessFSMakeReg | ll.AccessFSRemoveFile
 )
 
-// Truncating says by which of the two a file can't be truncated. Where Landlock sees
+// truncating says by which of the two a file can't be truncated. Where Landlock sees
 // to it, the kernel looks up at each opening of a file, for reading too, whether that
 // file may be truncated once it is open, in all folders above it: that makes
 // opening take half as long again.
