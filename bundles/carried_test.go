@@ -85,7 +85,7 @@ func TestCarriedRoundTrip(t *testing.T) {
 		t.Errorf("%v, want the caller's own error", err)
 	}
 	n := 0
-	if err := b.Listings(func(string, []byte) error { n++; return nil }); err != nil || n != 5 {
+	if err := b.Listings(nil, func(string, []byte) error { n++; return nil }); err != nil || n != 5 {
 		t.Errorf("%d listings, %v", n, err)
 	}
 }

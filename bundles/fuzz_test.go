@@ -19,7 +19,7 @@ func checkOpened(t *testing.T, b *bundles.Bundle, err error, tar func() []byte) 
 		return
 	}
 	listings := map[string][]byte{}
-	if err := b.Listings(func(digest string, listing []byte) error {
+	if err := b.Listings(nil, func(digest string, listing []byte) error {
 		listings[digest] = listing
 		return nil
 	}); err != nil {

@@ -13,7 +13,7 @@ import (
 // Property: what is wrong behind the logs of a bundle that somebody trusted sealed is
 // found by who reads that, or reads all; of one that nobody sealed, at once.
 func TestRestIsCheckedWhenRead(t *testing.T) {
-	listings := func(b *bundles.Bundle) error { return b.Listings(func(string, []byte) error { return nil }) }
+	listings := func(b *bundles.Bundle) error { return b.Listings(nil, func(string, []byte) error { return nil }) }
 	carried := func(b *bundles.Bundle) error {
 		return b.Carried(func(_ bundles.CarriedFile, r io.Reader) error {
 			_, err := io.Copy(io.Discard, r)

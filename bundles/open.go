@@ -92,10 +92,19 @@ func (nobody) VerifySeals(seals [][]byte, _ Digests) (s Sealing) {
 // SealFiles are all seals as they are in the file, whoever made them.
 func (b *Bundle) SealFiles() [][]byte { return b.seals }
 
-// Listings hands out every listing, in the order of their digests. A listing
-// proves nothing until its digest is proven.
-func (b *Bundle) Listings(yield func(digest string, listing []byte) error) error {
-	if !b.Manifest.Listings {
+// Listings hands out the listings that are wanted, in the order of their digests;
+// nil wants all. Others are passed over in the payload, and what comes after the
+// last is not read. A listing has the digest by which it is handed out, and proves
+// nothing until that is proven.
+func (b *Bundle) Listings(want func(digest string) bool, yield func(digest string, listing []byte) error) error {
+	if want == nil {
+		want = allListings
+	}
+	digests := b.Manifest.listingDigests()
+	for len(digests) > 0 && !want(digests[len(digests)-1]) {
+		digests = digests[:len(digests)-1]
+	}
+	if len(digests) == 0 {
 		return nil
 	}
 	p, err := b.openPayloadAfter(1 + len(b.Manifest.Files))
@@ -103,7 +112,7 @@ func (b *Bundle) Listings(yield func(digest string, listing []byte) error) error
 		return err
 	}
 	defer p.close()
-	return p.listings(&b.Manifest, yield)
+	return p.listings(digests, want, yield)
 }
 
 // PayloadReader gives the bytes of payload.tar.zst as they were sealed.

@@ -94,7 +94,7 @@ func (b *Bundle) decode(whole bool) error {
 
 // rest checks what is handed out only when it is asked for, and that nothing follows.
 func (p *payloadReader) rest(m *Manifest, logs []Log) error {
-	if err := p.listings(m, func(string, []byte) error { return nil }); err != nil {
+	if err := p.listings(m.listingDigests(), allListings, func(string, []byte) error { return nil }); err != nil {
 		return err
 	}
 	if err := p.carried(m, func(CarriedFile, io.Reader) error { return nil }); err != nil {
@@ -246,11 +246,26 @@ func (p *payloadReader) listedFile(f File, max int64) ([]byte, error) {
 	return data, nil
 }
 
-// listings reads all listings that the manifest names, in order.
-func (p *payloadReader) listings(m *Manifest, yield func(digest string, listing []byte) error) error {
+func allListings(string) bool { return true }
+
+// listings goes through these listings, which come next and in this order, and
+// reads those that are wanted.
+func (p *payloadReader) listings(digests []string, want func(digest string) bool, yield func(digest string, listing []byte) error) error {
 	left := p.lim.listings
-	for _, digest := range m.listingDigests() {
-		data, err := p.file("listings/"+digest, min(p.lim.listing, left))
+	for _, digest := range digests {
+		name, max := "listings/"+digest, min(p.lim.listing, left)
+		if !want(digest) {
+			size, err := p.open(name)
+			if err == nil {
+				err = over(name, size, max, "bytes")
+			}
+			if err != nil {
+				return err
+			}
+			left -= size
+			continue // next goes past it
+		}
+		data, err := p.file(name, max)
 		if err != nil {
 			return err
 		}

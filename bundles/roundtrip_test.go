@@ -47,7 +47,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("%d seals: payload reads as %d bytes, %v", seals, len(got), err)
 			}
 			n := 0
-			err = b.Listings(func(digest string, listing []byte) error {
+			err = b.Listings(nil, func(digest string, listing []byte) error {
 				want, _ := p.Listing(digest)
 				if n++; !bytes.Equal(listing, want) {
 					t.Errorf("listing %s reads as %q", digest, listing)

@@ -115,7 +115,7 @@ func TestFileChangesBetweenReadings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Listings(func(string, []byte) error { return nil }); !errors.Is(err, bundles.ErrDamaged) {
+	if err := b.Listings(nil, func(string, []byte) error { return nil }); !errors.Is(err, bundles.ErrDamaged) {
 		t.Errorf("listings of a changed file: %v", err)
 	}
 	if _, err := io.ReadAll(b.PayloadReader()); !errors.Is(err, bundles.ErrDamaged) {

@@ -35,7 +35,7 @@ func TestTrustRoundTrip(t *testing.T) {
 			t.Errorf("%q", b.Trust)
 		}
 		n := 0
-		if err := b.Listings(func(string, []byte) error { n++; return nil }); err != nil || (n > 0) != (p.Listing != nil) {
+		if err := b.Listings(nil, func(string, []byte) error { n++; return nil }); err != nil || (n > 0) != (p.Listing != nil) {
 			t.Errorf("%d listings, %v", n, err)
 		}
 	}

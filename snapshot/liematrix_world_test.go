@@ -157,7 +157,7 @@ func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (self, 
 	l.Helper()
 	listings := map[string][]byte{}
 	b := l.bundle()
-	if err := b.Listings(func(digest string, listing []byte) error { listings[digest] = bytes.Clone(listing); return nil }); err != nil {
+	if err := b.Listings(nil, func(digest string, listing []byte) error { listings[digest] = bytes.Clone(listing); return nil }); err != nil {
 		l.Fatal(err)
 	}
 	p := &bundles.Payload{Manifest: b.Manifest, Logs: b.Logs, Listing: func(digest string) ([]byte, error) { return listings[digest], nil }}

@@ -87,8 +87,7 @@ func (c *moduleCheck) artifact(a *Artifact) ArtifactReport {
 	r := ArtifactReport{Name: a.Name, SHA256: m.SHA256, SHA384: m.SHA384, SHA512: m.SHA512}
 	var pieces []*piece
 	for _, d := range a.Digests {
-		for _, ref := range c.index.byDigest[d] {
-			p := c.index.signers.check(ref, policy.OfSignature, d)
+		for _, p := range c.index.over(d, policy.OfSignature) {
 			p.evidence.NamesSubject = true // what a file is called where it was made is no matter
 			if !slices.ContainsFunc(pieces, p.saidBy) {
 				pieces = append(pieces, &p.piece)

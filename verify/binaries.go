@@ -67,11 +67,9 @@ func newBinaryCheck(b *bundles.Bundle, c *moduleCheck, binaries []Binary) (*bina
 	if len(wanted) == 0 {
 		return out, nil
 	}
-	return out, b.Listings(func(digest string, data []byte) error {
-		if wanted[digest] {
-			if l, err := modhash.ParseListing(data); err == nil { // else it ties nothing
-				out.listed[l.H1()] = l.Module()
-			}
+	return out, b.Listings(func(digest string) bool { return wanted[digest] }, func(_ string, data []byte) error {
+		if l, err := modhash.ParseListing(data); err == nil { // else it ties nothing
+			out.listed[l.H1()] = l.Module()
 		}
 		return nil
 	})
@@ -95,7 +93,7 @@ func (r *Request) binaries(b *bundles.Bundle, c *moduleCheck, out *Report) error
 
 // claimedH1 is what the manifest has, which is the sealer's word alone.
 func (c *binaryCheck) claimedH1(m module.Version) (h modhash.H1, ok bool) {
-	d := c.index.claimed[m]
+	d := c.index.claimed(m)
 	if d == nil || d.Listing == "" {
 		return h, false
 	}
@@ -259,7 +257,7 @@ func (c *binaryCheck) signedElsewhere(r *BinaryModule, p *binaryProof) bool {
 // refuse says of a module whose zip alone is attested that this is no use here: a
 // binary names the h1, and which h1 the zip has is the sealer's word.
 func (c *binaryCheck) refuse(r *BinaryModule, p *binaryProof, d policy.Decision) {
-	m := c.index.claimed[p.v]
+	m := c.index.claimed(p.v)
 	if len(p.pieces) == 0 && m != nil && m.Zip != "" {
 		zip := c.index.signed(evidence.Digest{Algorithm: "sha256", Hex: m.Zip}, policy.OfZip, p.v)
 		c.decide(policy.Subject{Module: p.v}, zip)

@@ -73,7 +73,7 @@ func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
 		return nil
 	}
 	if j.zipListing == nil {
-		if d, ok := j.index.claimed[j.v]; ok && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
+		if d := j.index.claimed(j.v); d != nil && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
 			return nil
 		}
 		if err := j.readZip(ctx); err != nil {
@@ -233,7 +233,7 @@ func explainMismatches(b *bundles.Bundle, modules []judged) error {
 	if len(wanted) == 0 || !b.Manifest.Listings {
 		return nil
 	}
-	return b.Listings(func(digest string, data []byte) error {
+	return b.Listings(func(digest string) bool { return wanted[digest] != nil }, func(digest string, data []byte) error {
 		for _, m := range wanted[digest] {
 			if l, err := modhash.ParseListing(data); err == nil { // else it explains nothing
 				m.setDifferences(modhash.Diff(l, m.have))

@@ -35,55 +35,6 @@ func (r entryRef) number() uint64 {
 	return r.entry.Index
 }
 
-// index finds the entries that speak of a module or an artifact: by what the
-// entries say, not by what the manifest claims of them.
-type index struct {
-	records  map[module.Version][]entryRef  // of checksum databases
-	byDigest map[evidence.Digest][]entryRef // of Rekor logs
-	claimed  map[module.Version]*bundles.Module
-	refs     func(bundles.Ref) entryRef
-	signers  *signerCheck
-}
-
-// indexEntries reads what the entries of all logs say.
-func indexEntries(b *bundles.Bundle, logs []provenLog, signers *signerCheck) *index {
-	x := &index{
-		records: map[module.Version][]entryRef{}, byDigest: map[evidence.Digest][]entryRef{},
-		claimed: map[module.Version]*bundles.Module{}, signers: signers,
-	}
-	for i := range logs {
-		l := &logs[i]
-		for j := range l.Entries {
-			x.add(entryRef{l, &l.Entries[j]})
-		}
-	}
-	for i := range b.Manifest.Modules {
-		d := &b.Manifest.Modules[i]
-		x.claimed[module.Version{Path: d.Path, Version: d.Version}] = d
-	}
-	x.refs = func(r bundles.Ref) entryRef {
-		e, _ := logs[r.Log].Entry(r.Index) // bundles.Open checked that it is there
-		return entryRef{&logs[r.Log], e}
-	}
-	return x
-}
-
-func (x *index) add(ref entryRef) {
-	if ref.log.Kind == bundles.SumDB {
-		if r, err := evidence.ParseRecord(ref.entry.Leaf); err == nil { // a leaf that is no record speaks of no module
-			x.records[r.Module] = append(x.records[r.Module], ref)
-		}
-		return
-	}
-	_, c, err := ref.claim()
-	if err != nil {
-		return
-	}
-	for _, d := range c.Digests() {
-		x.byDigest[d] = append(x.byDigest[d], ref)
-	}
-}
-
 // piece is an entry that speaks of a module or an artifact, with its verdict.
 // Unless its status is Verified, it can't count whatever the policy says.
 type piece struct {
@@ -101,10 +52,10 @@ type piece struct {
 // databases have the same.
 func (x *index) recorded(m module.Version) []*piece {
 	var out []*piece
-	for _, ref := range x.records[m] {
+	for _, ref := range x.recordsOf(m) {
 		r, err := evidence.ParseRecord(ref.entry.Leaf)
-		if err != nil {
-			continue // not reached: add parsed it
+		if err != nil || r.Module != m {
+			continue // a leaf that is no record speaks of no module
 		}
 		p := &piece{ref: ref, record: r, EvidenceReport: EvidenceReport{Log: ref.log.Name, Index: ref.entry.Index, Of: policy.OfRecord, Digest: r.H1.String()}, untrusted: ref.log.untrusted()}
 		if p.Why, p.status = ref.log.refusal(); p.Why != "" {
@@ -120,8 +71,7 @@ func (x *index) recorded(m module.Version) []*piece {
 // OfZip or OfListing. A statement must name the module.
 func (x *index) signed(d evidence.Digest, what string, m module.Version) []*piece {
 	var out []*piece
-	for _, ref := range x.byDigest[d] {
-		p := x.signers.check(ref, what, d)
+	for _, p := range x.over(d, what) {
 		p.evidence.NamesSubject = slices.ContainsFunc(p.names, func(name string) bool { return evidence.NamesModule(name, m) })
 		out = append(out, &p.piece)
 	}
@@ -133,13 +83,13 @@ func (x *index) signed(d evidence.Digest, what string, m module.Version) []*piec
 // of other algorithms than SHA-256 nobody here can say that they are of other
 // content.
 func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest) []*piece {
-	d, ok := x.claimed[m]
-	if !ok {
+	d := x.claimed(m)
+	if d == nil {
 		return nil
 	}
 	var out []*piece
 	for _, r := range d.Entries {
-		ref := x.refs(r)
+		ref := x.ref(r)
 		if ref.log.Kind == bundles.SumDB {
 			continue
 		}
@@ -159,6 +109,9 @@ func (x *index) claimedElsewhere(m module.Version, zip, listing evidence.Digest)
 				what = policy.OfListing
 			}
 			p := x.signers.check(ref, what, digest)
+			if p == nil {
+				continue // not reached: the claim has the digest
+			}
 			p.evidence.NamesSubject = slices.ContainsFunc(p.names, func(name string) bool { return evidence.NamesModule(name, m) })
 			out = append(out, &p.piece)
 		}

@@ -10,7 +10,7 @@ import (
 func payloadOf(t testing.TB, b *bundles.Bundle) *bundles.Payload {
 	t.Helper()
 	listings := map[string][]byte{}
-	if err := b.Listings(func(digest string, listing []byte) error {
+	if err := b.Listings(nil, func(digest string, listing []byte) error {
 		listings[digest] = listing
 		return nil
 	}); err != nil {

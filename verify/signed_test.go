@@ -66,6 +66,15 @@ func TestSignedEntries(t *testing.T) {
 		{"of another version", edited(`"apiVersion":"0.0.1"`, `"apiVersion":"0.0.2"`), notLogged, nothing},
 		{"digest of another algorithm", edited(`"algorithm":"sha256"`, `"algorithm":"sha512"`), notLogged, nothing},
 		{"not canonical", edited(`{"apiVersion"`, `{ "apiVersion"`), notLogged, nothing},
+		{"not canonical behind its digest", edited(`"signature":{`, `"signature": {`), notLogged, nothing},
+		{"over a digest that begins in the same way", func(w *world) {
+			for _, what := range []string{"zip", "listing"} {
+				digest := map[string][32]byte{"zip": w.mod(plain).zipDigest(), "listing": w.mod(plain).h1()}[what]
+				digest[31]++
+				w.leaf(plain, what).body = w.alice.Body(digest)
+			}
+			w.edit = func(p *payload) { described(p, plain).Entries = nil }
+		}, notLogged, nothing},
 		{"a member twice", edited(`"kind":"hashedrekord"`, `"kind":"hashedrekord","kind":"hashedrekord"`), notLogged, nothing},
 		{"no JSON", edited(`{"apiVersion"`, `"apiVersion"`), notLogged, nothing},
 		{"left out", func(w *world) { w.drop(plain, "zip", "listing") }, notLogged, nothing},

@@ -39,6 +39,7 @@ type signerResult struct {
 	once      sync.Once
 	by        policy.Principal
 	signer    string              // in words
+	digest    evidence.Digest     // that was signed; zero if a statement was
 	statement *evidence.Statement // nil if what was signed is no statement
 	time      time.Time
 	status    Status // Verified if it verifies
@@ -48,6 +49,15 @@ type signerResult struct {
 
 func (r *signerResult) refuse(s Status, format string, a ...any) {
 	r.status, r.why = s, fmt.Sprintf(format, a...)
+}
+
+// about tells whether the entry says something of d. One that says nothing at all is
+// about the zero value.
+func (r *signerResult) about(d evidence.Digest) bool {
+	if r.statement == nil {
+		return r.digest == d && d != evidence.Digest{}
+	}
+	return len(r.statement.Names(d)) > 0
 }
 
 func newSignerCheck(p *policy.Policy, m *trust.Material) (*signerCheck, error) {
@@ -65,7 +75,8 @@ type signedPiece struct {
 	names []string // of a statement's subjects that have the digest
 }
 
-// check gives the verdict on an entry over d. What says what has this digest.
+// check gives the verdict on an entry over d, or nil if that says nothing of it. What
+// says what has this digest.
 func (s *signerCheck) check(ref entryRef, what string, d evidence.Digest) *signedPiece {
 	s.mu.Lock()
 	r := s.done[ref.entry]
@@ -75,6 +86,9 @@ func (s *signerCheck) check(ref entryRef, what string, d evidence.Digest) *signe
 	}
 	s.mu.Unlock()
 	r.once.Do(func() { s.judge(ref, r) })
+	if !r.about(d) {
+		return nil
+	}
 	p := &signedPiece{}
 	p.ref = ref
 	p.EvidenceReport = EvidenceReport{Log: ref.log.Name, Index: ref.number(), Of: what, Digest: d.String(), Signer: r.signer, Time: r.time, Why: r.why}
@@ -97,10 +111,9 @@ func (s *signerCheck) check(ref entryRef, what string, d evidence.Digest) *signe
 func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 	e, c, err := ref.claim()
 	if err != nil {
-		r.refuse(Invalid, "%v", err) // not reached: the index parsed it
-		return
+		return // it says nothing
 	}
-	r.statement, r.signer = c.Statement, "a certificate"
+	r.digest, r.statement, r.signer = c.Digest, c.Statement, "a certificate"
 	if c.Certificate == nil {
 		r.by = policy.Principal{Key: c.Key}
 		r.signer = r.by.String()

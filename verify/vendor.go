@@ -83,7 +83,7 @@ func (v *vendorCheck) readListings(b *bundles.Bundle) error {
 		}
 		mod := module.Version{Path: m.Path, Version: m.Version}
 		digest := ""
-		if d, ok := v.index.claimed[mod]; ok {
+		if d := v.index.claimed(mod); d != nil {
 			digest = d.Listing
 		}
 		for _, r := range v.index.recorded(mod) {
@@ -94,16 +94,12 @@ func (v *vendorCheck) readListings(b *bundles.Bundle) error {
 		}
 		wanted[digest] = append(wanted[digest], i)
 	}
-	return b.Listings(func(digest string, data []byte) error {
-		places := wanted[digest]
-		if len(places) == 0 {
-			return nil
-		}
+	return b.Listings(func(digest string) bool { return wanted[digest] != nil }, func(digest string, data []byte) error {
 		l, err := modhash.ParseListing(data)
 		if err != nil {
 			return nil // proves nothing
 		}
-		for _, i := range places {
+		for _, i := range wanted[digest] {
 			if m := v.project.Modules[i]; l.Module() == (module.Version{Path: m.Path, Version: m.Version}) {
 				v.listings[i] = l
 			}
@@ -272,7 +268,7 @@ func (v *vendorCheck) judgeUnlisted(j *judgement, wrong bool, i int) {
 
 // stated is what the sealer says of a module in a vendor folder; nil for nothing.
 func (v *vendorCheck) stated(m module.Version) *bundles.Vendored {
-	if d, ok := v.index.claimed[m]; ok && v.believed {
+	if d := v.index.claimed(m); d != nil && v.believed {
 		return d.Vendor
 	}
 	return nil

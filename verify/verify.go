@@ -318,10 +318,7 @@ func listingsOfGoModOnly(b *bundles.Bundle, set []gomod.Module) (map[module.Vers
 		}
 	}
 	out := map[module.Version]*modhash.Listing{}
-	err := b.Listings(func(digest string, data []byte) error {
-		if !digests[digest] {
-			return nil
-		}
+	err := b.Listings(func(digest string) bool { return digests[digest] }, func(_ string, data []byte) error {
 		l, err := modhash.ParseListing(data)
 		if err == nil && wanted[l.Module()] {
 			out[l.Module()] = l

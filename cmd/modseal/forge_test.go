@@ -102,7 +102,7 @@ func takeApart(ts *testscript.TestScript, file []byte) *bundles.Payload {
 	b, err := bundles.Open(bytes.NewReader(file), int64(len(file)), bundles.OpenOptions{InsecureIgnoreSeals: true})
 	ts.Check(err)
 	content := map[string][]byte{}
-	ts.Check(b.Listings(func(digest string, listing []byte) error {
+	ts.Check(b.Listings(nil, func(digest string, listing []byte) error {
 		content[digest] = listing
 		return nil
 	}))

@@ -171,13 +171,16 @@ func parseIntoto(body []byte) (*Claim, error) {
 	return c, c.parseBlock(block)
 }
 
+// algorithmsV2 are the digest algorithms as Rekor v2 names them.
+var algorithmsV2 = map[string]string{"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
+
 func parseHashedRekordV2(body []byte) (*Claim, error) {
 	var b hashedRekordV2
 	if err := decode(body, &b); err != nil {
 		return nil, err
 	}
 	data, sig := b.Spec.HashedRekordV002.Data, b.Spec.HashedRekordV002.Signature
-	algorithm, ok := map[string]string{"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}[data.Algorithm]
+	algorithm, ok := algorithmsV2[data.Algorithm]
 	if !ok {
 		return nil, fmt.Errorf("%w: digest algorithm %.20q", ErrUnsupported, data.Algorithm)
 	}
