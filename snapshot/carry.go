@@ -21,8 +21,8 @@ import (
 )
 
 // carry finds out what of the modules is carried: metadata, go.mod and, unless
-// only go.mod is read of a module, its zip. Zips stay where they are until the
-// payload is written; by then they must be those that were hashed.
+// only go.mod is read of a module, its zip. Zips and go.mod files stay where they are
+// until the payload is written; by then they must be those that were hashed.
 func (c *collector) carry(ctx context.Context) error {
 	if !c.WithModules || c.project == nil {
 		return nil
@@ -31,7 +31,7 @@ func (c *collector) carry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.carried = &carried{cache: cache, small: map[string][]byte{}, zips: map[module.Version]string{}}
+	c.carried = &carried{cache: cache, info: map[string][]byte{}}
 	modules := c.modules()
 	for i := range modules {
 		if err := ctx.Err(); err != nil {
@@ -48,8 +48,7 @@ func (c *collector) carry(ctx context.Context) error {
 // carried opens the files that are carried.
 type carried struct {
 	cache *gomod.Cache
-	small map[string][]byte         // .info and .mod files, by digest in hex
-	zips  map[module.Version]string // names
+	info  map[string][]byte // metadata as it is carried, by digest in hex
 }
 
 func (c *carried) add(m *collected) (*bundles.Carried, error) {
@@ -61,7 +60,7 @@ func (c *carried) add(m *collected) (*bundles.Carried, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Mod = c.keep(data)
+	out.Mod = contentOf(data)
 	data, err = c.read(m.v, gomod.Cache.Info, maxInfo)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, limit.ErrExceeded) {
 		return nil, err
@@ -69,7 +68,8 @@ func (c *carried) add(m *collected) (*bundles.Carried, error) {
 	if data, err = bundles.EncodeInfo(m.Version, commitTime(data)); err != nil {
 		return nil, err
 	}
-	out.Info = c.keep(data)
+	out.Info = contentOf(data)
+	c.info[out.Info.SHA256] = data
 	if m.GoModOnly {
 		return out, nil
 	}
@@ -84,7 +84,7 @@ func (c *carried) add(m *collected) (*bundles.Carried, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.zips[m.v], out.Zip = name, info.Size()
+	out.Zip = info.Size()
 	return out, nil
 }
 
@@ -107,17 +107,23 @@ func (c *carried) read(v module.Version, of func(gomod.Cache, module.Version) (s
 	return gomod.ReadRegular(name, max)
 }
 
-func (c *carried) keep(data []byte) bundles.Content {
+func contentOf(data []byte) bundles.Content {
 	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
-	c.small[digest] = data
-	return bundles.Content{Size: int64(len(data)), SHA256: digest}
+	return bundles.Content{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
 }
 
 // open opens a file for the payload, which compares its digest.
 func (c *carried) open(f bundles.CarriedFile) (io.ReadCloser, error) {
-	if f.Kind == bundles.ZipFile {
-		return os.Open(c.zips[f.Module])
+	name := c.cache.Mod
+	switch f.Kind {
+	case bundles.InfoFile:
+		return io.NopCloser(bytes.NewReader(c.info[f.SHA256])), nil
+	case bundles.ZipFile:
+		name = c.cache.Zip
 	}
-	return io.NopCloser(bytes.NewReader(c.small[f.SHA256])), nil
+	file, err := name(f.Module)
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(file)
 }

@@ -33,6 +33,9 @@ func (c *collector) finish(ctx context.Context) error {
 	if full := w.Flush(); full != nil { // then that is why the payload could not be written
 		return fmt.Errorf("output: %w", full)
 	}
+	if err == nil {
+		err = c.listings.close() // they are in the payload
+	}
 	if err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (c *collector) payload() *bundles.Payload {
 		p.Trust = c.Anchor.Chain
 	}
 	p.Manifest.Sort()
-	if c.Listings && c.listings != nil {
+	if c.listings != nil {
 		p.Listing = c.listings.get
 	}
 	if c.carried != nil {

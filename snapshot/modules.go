@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/mod/module"
@@ -64,12 +63,6 @@ func (c *collector) modules() []collected {
 	return c.subjects[:len(c.subjects)-len(c.Artifacts)]
 }
 
-// listings keeps the listings by their digest in hex.
-type listings struct {
-	mu sync.Mutex
-	by map[string][]byte
-}
-
 // hash takes the digests of what will be looked for in the logs: of each zip,
 // or of the unpacked tree where there is no zip.
 func (c *collector) hash(ctx context.Context) error {
@@ -84,7 +77,9 @@ func (c *collector) hash(ctx context.Context) error {
 	c.phase(Phase{Name: "hash modules", Total: int64(len(modules)), Unit: "modules"})
 	var bytes atomic.Int64
 	h := modhash.New(modhash.Options{Progress: func(n int64) { bytes.Add(n) }})
-	c.listings = &listings{by: map[string][]byte{}}
+	if c.Listings {
+		c.listings = newSpool(c.Output, maxSpooled)
+	}
 	err = h.Each(ctx, len(modules), func(ctx context.Context, i int) error {
 		m := &modules[i]
 		defer c.count(1)
@@ -102,12 +97,10 @@ func (c *collector) hash(ctx context.Context) error {
 				return ModuleError{Module: m.v, Err: err}
 			}
 		}
-		if c.Listings {
-			c.listings.mu.Lock()
-			c.listings.by[h1.Hex()] = l.Bytes()
-			c.listings.mu.Unlock()
+		if c.listings == nil {
+			return nil
 		}
-		return nil
+		return c.listings.put(h1, l.Bytes())
 	})
 	if err != nil {
 		return err
@@ -127,7 +120,8 @@ func (c *collector) hashModule(ctx context.Context, h *modhash.Hasher, cache *go
 		if err != nil {
 			return nil, err
 		}
-		m.zip = &z.Digest
+		digest := z.Digest // by itself: a pointer into z would keep the listing
+		m.zip = &digest
 		return z.Listing, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -145,12 +139,4 @@ func (c *collector) hashModule(ctx context.Context, h *modhash.Hasher, cache *go
 		return nil, err
 	}
 	return t.Listing, nil
-}
-
-func (l *listings) get(digest string) ([]byte, error) {
-	b, ok := l.by[digest]
-	if !ok {
-		return nil, fmt.Errorf("listing %s was not kept", digest)
-	}
-	return b, nil
 }

@@ -182,7 +182,7 @@ type collector struct {
 	toolchains []verify.Toolchain
 	base       *trust.Material // without what the chain adds
 
-	listings  *listings
+	listings  *spool                        // nil if none are carried
 	carried   *carried                      // nil if no modules are carried
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
@@ -228,6 +228,7 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if err := c.readSince(); err != nil {
 		return nil, err
 	}
+	defer func() { _ = c.listings.close() }()
 	for _, step := range []func(context.Context) error{c.load, c.hash, c.carry, c.collectSumDB, c.collectRekor, c.collectPublished, c.buildRekorLogs} {
 		if err := step(ctx); err != nil {
 			return nil, err
