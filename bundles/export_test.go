@@ -15,7 +15,7 @@ const (
 
 func withLimit(name string, n int64) limits {
 	lim := formatLimits()
-	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "leaves": &lim.leaves, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "projects": &lim.projects, "leaves": &lim.leaves, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
 	sizes := map[string]*int64{
 		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
 		"multiproof": &lim.multiproof, "earlierAll": &lim.earlierAll, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,

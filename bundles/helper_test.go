@@ -37,7 +37,7 @@ func sample(listings bool) *bundles.Payload {
 	db, rekor := testlog.NewSumDB("sum.example.org"), testlog.NewRekor("rekor.example")
 	sums := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.SumDB, Name: db.Name}}
 	shard := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.RekorV1, Name: rekor.Shard().Origin(), LogID: hex.EncodeToString(first(rekor.Shard().LogID()))}}
-	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z", Project: bundles.Project{Module: "example.com/main", Go: "1.26"}}}
+	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z", Projects: []bundles.Project{{Module: "example.com/main", Go: "1.26"}}}}
 	byDigest := map[string][]byte{}
 	var indexes []uint64
 	for i := range uint64(10) {

@@ -16,8 +16,9 @@ const (
 	MaxLogs       = 4096      // logs in a bundle, each at each tree size
 	MaxModules    = 1 << 20   // modules in a bundle
 	MaxArtifacts  = 1 << 16   // artifacts in a bundle
+	MaxProjects   = 10_000    // projects that a bundle was made of
 	MaxMains      = 10_000    // main modules of a workspace
-	MaxModule     = 1 << 20   // bytes of one module or artifact in manifest.json
+	MaxModule     = 1 << 20   // bytes of one project, log, module or artifact in manifest.json
 	MaxCheckpoint = 64 << 10  // bytes of a checkpoint
 	MaxMultiproof = 512 << 20 // bytes of a multiproof
 	MaxEarlier    = 4096      // consistency proofs of a log, each from an earlier size
@@ -39,14 +40,14 @@ const (
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, mains, leaves, earlier, trustFiles, tiles int
+	seals, logs, modules, artifacts, projects, mains, leaves, earlier, trustFiles, tiles int
 
 	seal, payload, manifest, module, checkpoint, multiproof, earlierAll, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, mains: MaxMains, leaves: merkle.MaxLeaves, earlier: MaxEarlier, trustFiles: MaxTrustFiles, tiles: MaxTiles,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, projects: MaxProjects, mains: MaxMains, leaves: merkle.MaxLeaves, earlier: MaxEarlier, trustFiles: MaxTrustFiles, tiles: MaxTiles,
 		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof, earlierAll: MaxEarlierAll,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,

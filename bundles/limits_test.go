@@ -17,7 +17,7 @@ func TestLimitsOfTheFormat(t *testing.T) {
 		{bundles.MaxSeals, 16}, {bundles.MaxSeal, 256 << 10}, {bundles.MaxPayload, 8<<30 - 1}, {bundles.MaxManifest, 128 << 20},
 		{bundles.MaxLogs, 4096}, {bundles.MaxModules, 1048576}, {bundles.MaxModule, 1 << 20}, {bundles.MaxCheckpoint, 64 << 10},
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
-		{bundles.MaxArtifacts, 65536}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
+		{bundles.MaxArtifacts, 65536}, {bundles.MaxProjects, 10_000}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])
@@ -30,6 +30,7 @@ func TestLimitsOfTheFormat(t *testing.T) {
 // come close to, so they are lowered to what the sample has.
 func TestAtTheLimitsAndOneOver(t *testing.T) {
 	p := sample(true)
+	p.Manifest.Projects = append(p.Manifest.Projects, bundles.Project{Workspace: []string{"example.com/main"}})
 	p.Manifest.Modules[4].Entries = append(p.Manifest.Modules[4].Entries, bundles.Ref{Log: 1, Index: 0})
 	p.Manifest.Sort()
 	payload := write(t, p)
@@ -57,7 +58,7 @@ func TestAtTheLimitsAndOneOver(t *testing.T) {
 		}
 	}
 	for name, n := range map[string]int64{
-		"manifest": size("manifest.json"), "logs": 2, "modules": 5, "module": module, "leaves": 5,
+		"manifest": size("manifest.json"), "logs": 2, "modules": 5, "projects": 2, "module": module, "leaves": 5,
 		"checkpoint": max(size("logs/0/checkpoint"), size("logs/1/checkpoint")),
 		"multiproof": max(size("logs/0/multiproof"), size("logs/1/multiproof")),
 		"entries":    max(size("logs/0/entries.jsonl"), size("logs/1/entries.jsonl")),

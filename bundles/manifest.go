@@ -23,8 +23,8 @@ import (
 // sealer's word: nothing in it proves anything about a module.
 type Manifest struct {
 	MediaType string     `json:"mediaType"`
-	Created   string     `json:"created"` // RFC 3339, UTC, whole seconds
-	Project   Project    `json:"project"`
+	Created   string     `json:"created"`   // RFC 3339, UTC, whole seconds
+	Projects  []Project  `json:"projects"`  // what it was made of, besides artifacts; sorted by module, workspace, go; each once
 	Logs      []LogInfo  `json:"logs"`      // sorted by kind, name, log ID, size; logs[i] is in logs/i/
 	Modules   []Module   `json:"modules"`   // sorted by path, then version; each once
 	Artifacts []Artifact `json:"artifacts"` // sorted by name, then digests; each once
@@ -169,7 +169,7 @@ func readManifest(b []byte, lim limits) (*Manifest, error) {
 		return nil, fmt.Errorf("%w %.100q (this version reads %s)", ErrVersion, m.MediaType, MediaType)
 	}
 	r.member("created", &m.Created)
-	r.member("project", &m.Project)
+	m.Projects = readList(r, "projects", lim.projects, lim.module, func(p *Project) error { return p.check(lim) })
 	m.Logs = readList(r, "logs", lim.logs, lim.module, (*LogInfo).check)
 	m.Modules = readList(r, "modules", lim.modules, lim.module, func(d *Module) error { return d.check(len(m.Logs)) })
 	m.Artifacts = readList(r, "artifacts", lim.artifacts, lim.module, func(a *Artifact) error { return a.check(len(m.Logs)) })
@@ -191,8 +191,13 @@ func (m *Manifest) check(lim limits) error {
 	if _, err := m.CreatedAt(); err != nil {
 		return err
 	}
-	if err := m.Project.check(lim); err != nil {
-		return bad("%v", err)
+	if len(m.Projects) > lim.projects {
+		return bad("%d projects (at most %d)", len(m.Projects), lim.projects)
+	}
+	for _, p := range m.Projects {
+		if err := p.check(lim); err != nil {
+			return bad("%v", err)
+		}
 	}
 	if len(m.Logs) > lim.logs || len(m.Modules) > lim.modules || len(m.Artifacts) > lim.artifacts {
 		return bad("%d logs, %d modules and %d artifacts (at most %d, %d and %d)", len(m.Logs), len(m.Modules), len(m.Artifacts), lim.logs, lim.modules, lim.artifacts)
@@ -213,6 +218,8 @@ func (m *Manifest) check(lim limits) error {
 		}
 	}
 	switch {
+	case !strictlySorted(m.Projects, compareProjects):
+		return bad("projects are not sorted, or one is there twice")
 	case !strictlySorted(m.Artifacts, compareArtifacts):
 		return bad("artifacts are not sorted, or one is there twice")
 	case !strictlySorted(m.Logs, compareLogs):
@@ -321,10 +328,12 @@ func (m *Manifest) listingDigests() []string {
 	return slices.Compact(d)
 }
 
-// Sort brings modules, artifacts and the entries of each into the order that the
-// format demands. Logs it leaves alone, because entries refer to them by their place:
+// Sort brings projects, modules, artifacts and the entries of each into the order that
+// the format demands, each project once. Logs it leaves alone, because entries refer to them by their place:
 // order the logs before entries refer to them.
 func (m *Manifest) Sort() {
+	slices.SortFunc(m.Projects, compareProjects)
+	m.Projects = slices.CompactFunc(m.Projects, func(a, b Project) bool { return compareProjects(a, b) == 0 })
 	slices.SortFunc(m.Modules, CompareModules)
 	for _, d := range m.Modules {
 		slices.SortFunc(d.Entries, compareRefs)

@@ -58,7 +58,7 @@ func TestLiesAboutTheTime(t *testing.T) {
 // module besides.
 func TestLiesAboutTheWorkspace(t *testing.T) {
 	workspace := func(module string, paths ...string) func(m *bundles.Manifest) {
-		return func(m *bundles.Manifest) { m.Project.Module, m.Project.Workspace = module, paths }
+		return func(m *bundles.Manifest) { m.Projects = []bundles.Project{{Module: module, Workspace: paths}} }
 	}
 	refuseLies(t, []lie{
 		{"a main module too", workspace("example.com/main", "example.com/a"), `project "example.com/main" is a main module and a workspace`},
@@ -66,7 +66,7 @@ func TestLiesAboutTheWorkspace(t *testing.T) {
 		{"twice", workspace("", "example.com/a", "example.com/a"), "main modules are not sorted, or one is there twice"},
 		{"no path", workspace("", ""), `"" is not the path of a main module`},
 		{"escape", workspace("", "example.com/\x1b[2J"), `"example.com/\x1b[2J" is not the path of a main module`},
-		{"no UTF-8", workspace("", "example.com/\xff"), "not in its canonical encoding"},
+		{"no UTF-8", workspace("", "example.com/\xff"), "is not the path of a main module"},
 		{"long", workspace("", "a b"+strings.Repeat("x", 1000)), "is not the path of a main module"},
 	})
 	paths := make([]string, bundles.MaxMains+1)
@@ -75,7 +75,7 @@ func TestLiesAboutTheWorkspace(t *testing.T) {
 	}
 	files := unpack(t, write(t, sample(true)))
 	b, err := open(repacked(t, edited(t, files, workspace("", paths[:bundles.MaxMains]...))))
-	if err != nil || len(b.Manifest.Project.Workspace) != bundles.MaxMains {
+	if err != nil || len(b.Manifest.Projects[0].Workspace) != bundles.MaxMains {
 		t.Errorf("at the limit: %v", err)
 	}
 	b, err = open(repacked(t, edited(t, files, workspace("", paths...))))
@@ -233,8 +233,8 @@ func TestLogFileLies(t *testing.T) {
 func TestWriterRefuses(t *testing.T) {
 	for name, edit := range map[string]func(p *bundles.Payload){
 		"no time":                func(p *bundles.Payload) { p.Manifest.Created = "" },
-		"project not UTF-8":      func(p *bundles.Payload) { p.Manifest.Project.Module = "a\xff" },
-		"go line not UTF-8":      func(p *bundles.Payload) { p.Manifest.Project.Go = "1\xff" },
+		"project not UTF-8":      func(p *bundles.Payload) { p.Manifest.Projects[0].Module = "a\xff" },
+		"go line not UTF-8":      func(p *bundles.Payload) { p.Manifest.Projects[0].Go = "1\xff" },
 		"log name not UTF-8":     func(p *bundles.Payload) { p.Logs[1].Name = "a\xff" },
 		"logs unsorted":          func(p *bundles.Payload) { slices.Reverse(p.Logs) },
 		"modules unsorted":       func(p *bundles.Payload) { slices.Reverse(p.Manifest.Modules) },

@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +12,8 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// Project is what the snapshot was taken of: a main module, a workspace of several, or
-// neither, when it is of artifacts alone.
+// Project is one of those that the snapshot was taken of: a main module, or a workspace
+// of several.
 type Project struct {
 	Module    string   `json:"module"`              // path of the main module; "" of a workspace
 	Go        string   `json:"go,omitempty"`        // the go line of its go.mod, or of go.work
@@ -24,6 +25,9 @@ func (p *Project) check(lim limits) error {
 		return fmt.Errorf("project %.60q with go %.60q is not UTF-8", p.Module, p.Go)
 	}
 	if len(p.Workspace) == 0 {
+		if p.Module == "" {
+			return errors.New("a project without a main module")
+		}
 		return nil
 	}
 	if p.Module != "" {
@@ -41,6 +45,11 @@ func (p *Project) check(lim limits) error {
 		return errors.New("main modules are not sorted, or one is there twice")
 	}
 	return nil
+}
+
+// compareProjects is the order of projects: by main module, workspace, and go line, bytewise.
+func compareProjects(a, b Project) int {
+	return cmp.Or(strings.Compare(a.Module, b.Module), slices.Compare(a.Workspace, b.Workspace), strings.Compare(a.Go, b.Go))
 }
 
 // Equal tells whether two projects have the same main modules.
@@ -68,4 +77,25 @@ func (p Project) String() string {
 		return strconv.Quote(p.Module)
 	}
 	return "a " + p.Name()
+}
+
+// ProjectNames names projects in one line, the first of many, in a form that is fit to
+// be shown.
+func ProjectNames(all []Project) string {
+	const shown = 3
+	switch len(all) {
+	case 0:
+		return "artifacts alone"
+	case 1:
+		return all[0].String()
+	}
+	var names []string
+	for _, p := range all[:min(shown, len(all))] {
+		names = append(names, p.String())
+	}
+	out := fmt.Sprintf("%d projects: %s", len(all), strings.Join(names, ", "))
+	if more := len(all) - shown; more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
 }

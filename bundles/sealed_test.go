@@ -98,7 +98,7 @@ func TestOneOfManySeals(t *testing.T) {
 // reading.
 func TestFileChangesBetweenReadings(t *testing.T) {
 	p := sample(true)
-	p.Manifest.Project.Module = strings.Repeat("incompressible? ", 100)
+	p.Manifest.Projects[0].Module = strings.Repeat("incompressible? ", 100)
 	payload := write(t, p)
 	file, trusted := sealed(t, payload)
 	begin := bytes.Index(file, payload)

@@ -83,6 +83,9 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 	m.Listings = p.Listing != nil
 	m.Logs = make([]LogInfo, len(p.Logs))
 	m.Files = []File{}
+	if m.Projects == nil {
+		m.Projects = []Project{}
+	}
 	if m.Modules == nil {
 		m.Modules = []Module{}
 	}

@@ -24,7 +24,7 @@ import (
 // only go.mod is read of a module, its zip. Zips and go.mod files stay where they are
 // until the payload is written; by then they must be those that were hashed.
 func (c *collector) carry(ctx context.Context) error {
-	if !c.WithModules || c.project == nil {
+	if !c.WithModules || len(c.projects) == 0 {
 		return nil
 	}
 	cache, err := c.env.Cache()

@@ -80,7 +80,7 @@ func obey(text string) error {
 		return err
 	}
 	_, err = snapshot.Take(context.Background(), snapshot.Request{
-		Dir: o.Project, World: verify.World{Getenv: func(name string) string { return o.Env[name] }}, NoDownload: true,
+		Dirs: []string{o.Project}, World: verify.World{Getenv: func(name string) string { return o.Env[name] }}, NoDownload: true,
 		RekorURL: o.RekorURL, Trust: material, Listings: true, WithModules: true, SumDBTiles: true, Created: made(), Output: o.Output, CacheDir: o.Cache,
 		Policy: policy.FromFlags(policy.Flags{Require: policy.RequireAll, Signers: []policy.Signer{policy.KeySigner(alice)}}),
 		Seal: func(d bundles.Digests) ([]byte, error) {
@@ -199,7 +199,7 @@ func (s *watched) requests() int {
 
 func (s *watched) orders() orders {
 	return orders{
-		Project: s.request.Dir, Cache: s.request.CacheDir, Output: s.request.Output, Env: s.env, RekorURL: s.request.RekorURL,
+		Project: s.project(), Cache: s.request.CacheDir, Output: s.request.Output, Env: s.env, RekorURL: s.request.RekorURL,
 		Shards: len(s.rekor.Shards()), Report: s.control,
 	}
 }

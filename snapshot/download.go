@@ -22,11 +22,6 @@ const (
 	maxGoErrors = 1 << 20   // bytes of its messages that are kept
 )
 
-// download runs "go mod download -json" in the project.
-func (c *collector) download(ctx context.Context) error {
-	return c.goModDownload(ctx, Phase{Name: "download modules", Unit: "modules"}, exec.CommandContext(ctx, "go", "mod", "download", "-json"), c.Dir)
-}
-
 // downloadToolchains runs "go mod download -json" on the toolchains, in an empty
 // folder: they belong to no project.
 func (c *collector) downloadToolchains(ctx context.Context, modules []module.Version) error {
@@ -41,13 +36,22 @@ func (c *collector) downloadToolchains(ctx context.Context, modules []module.Ver
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = []string{"GO111MODULE=on", "GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local"} // none of it is about the network
-	return c.goModDownload(ctx, Phase{Name: "download toolchains", Unit: "toolchains"}, cmd, dir)
+	phase := Phase{Name: "download toolchains", Unit: "toolchains"}
+	c.phase(phase)
+	done := downloads{}
+	if err := c.goModDownload(ctx, cmd, dir, done); err != nil {
+		return err
+	}
+	c.phase(Phase{Name: phase.Name, Done: fmt.Sprintf("%d %s", len(done), phase.Unit)})
+	return nil
 }
+
+// downloads are the modules that the go command has downloaded, or had already.
+type downloads map[module.Version]bool
 
 // goModDownload runs the go command in a folder, with cmd.Env beside the environment:
 // GOPROXY, GOFLAGS, GOPRIVATE, GOAUTH and all that they stand for are its business.
-func (c *collector) goModDownload(ctx context.Context, phase Phase, cmd *exec.Cmd, dir string) error {
-	c.phase(phase)
+func (c *collector) goModDownload(ctx context.Context, cmd *exec.Cmd, dir string, done downloads) error {
 	cmd.Dir = dir
 	cmd.Env = slices.Concat(c.Environ, []string{"GOMODCACHE=" + c.env.GOMODCACHE}, cmd.Env)
 	out, err := cmd.StdoutPipe()
@@ -62,7 +66,7 @@ func (c *collector) goModDownload(ctx context.Context, phase Phase, cmd *exec.Cm
 		}
 		return err
 	}
-	n, failed, readErr := c.readDownloads(out)
+	failed, readErr := c.readDownloads(out, done)
 	err = cmd.Wait()
 	switch {
 	case ctx.Err() != nil:
@@ -74,26 +78,27 @@ func (c *collector) goModDownload(ctx context.Context, phase Phase, cmd *exec.Cm
 	case readErr != nil:
 		return fmt.Errorf("go mod download: %w", readErr)
 	}
-	c.phase(Phase{Name: phase.Name, Done: fmt.Sprintf("%d %s", n, phase.Unit)})
 	return nil
 }
 
 // readDownloads reads the objects that go mod download -json prints.
-func (c *collector) readDownloads(r io.Reader) (n int, failed []ModuleError, err error) {
+func (c *collector) readDownloads(r io.Reader, done downloads) (failed []ModuleError, err error) {
 	d := json.NewDecoder(limit.Reader(r, "output of go mod download", maxGoOutput))
 	for {
 		var m struct{ Path, Version, Error string }
 		if err := d.Decode(&m); err == io.EOF {
-			return n, failed, nil
+			return failed, nil
 		} else if err != nil {
 			_, _ = io.Copy(io.Discard, r) // let the go command end
-			return n, failed, err
+			return failed, err
 		}
-		n++
-		c.count(1)
+		v := module.Version{Path: m.Path, Version: m.Version}
+		if !done[v] {
+			done[v] = true
+			c.count(1)
+		}
 		if m.Error != "" {
-			err := errors.New(strings.TrimSpace(m.Error))
-			failed = append(failed, ModuleError{Module: module.Version{Path: m.Path, Version: m.Version}, Err: err})
+			failed = append(failed, ModuleError{Module: v, Err: errors.New(strings.TrimSpace(m.Error))})
 		}
 	}
 }

@@ -172,7 +172,7 @@ func (s *play) mustSayLess(t *testing.T, r run) {
 func (s *play) judged(t *testing.T, file []byte) *verify.Report {
 	t.Helper()
 	report, err := verify.Check(t.Context(), verify.Request{
-		Dir: s.request.Dir, World: s.request.World, Bundle: bytes.NewReader(file), BundleSize: int64(len(file)), Trust: s.request.Trust,
+		Dir: s.project(), World: s.request.World, Bundle: bytes.NewReader(file), BundleSize: int64(len(file)), Trust: s.request.Trust,
 		Policy: policy.FromFlags(s.flags), Seals: seal.By(private(t, testlog.NewSigner("sealer")).Public()),
 	})
 	if err != nil {

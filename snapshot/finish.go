@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/module"
-
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/verify"
@@ -60,8 +58,8 @@ func (c *collector) payload() *bundles.Payload {
 		Modules:   make([]bundles.Module, len(c.modules())),
 		Artifacts: make([]bundles.Artifact, len(c.Artifacts)),
 	}}
-	if c.project != nil {
-		p.Manifest.Project = verify.ProjectOf(c.project)
+	for _, one := range c.projects {
+		p.Manifest.Projects = append(p.Manifest.Projects, verify.ProjectOf(one.Project))
 	}
 	entries := make([]*[]bundles.Ref, len(c.subjects))
 	for i, m := range c.subjects {
@@ -106,83 +104,6 @@ func (c *collector) payload() *bundles.Payload {
 		p.Carry, p.Tiles = c.carried.open, c.tiles
 	}
 	return p
-}
-
-// selfCheck runs the verifier as the enclave will. A module without evidence
-// may pass when missing evidence is allowed; one that evidence contradicts
-// never does.
-func (c *collector) selfCheck(ctx context.Context, payload *os.File, size int64) error {
-	frame, frameSize, err := bundles.UnsealedFrame(payload, size)
-	if err != nil {
-		return err
-	}
-	var anchor *verify.Anchor // of the enclave, which takes the bundle's chain
-	if c.Anchor != nil {
-		anchor = &verify.Anchor{Root: c.Anchor.Root, Name: c.Anchor.Name}
-	}
-	report, err := verify.Check(ctx, verify.Request{
-		Dir: c.Dir, World: c.World, Mod: c.Mod, ModCache: c.env.GOMODCACHE, Toolchains: c.toolchains,
-		Bundle: frame, BundleSize: frameSize, InsecureIgnoreSeals: true, OwnManifest: true,
-		Trust: c.base, Anchor: anchor, Policy: c.Policy, Now: c.Now, Artifacts: c.Artifacts,
-	})
-	if err != nil {
-		return fmt.Errorf("self-check: %w", err)
-	}
-	c.summary.Report = report
-	var wrong, lacking []ModuleError
-	artifacts := 0 // of those that lack evidence
-	judge := func(name module.Version, v verify.Verdict) {
-		e := ModuleError{Module: name, Err: fmt.Errorf("%s: %s", v.Status, v.Reason)}
-		switch v.Status {
-		case verify.NotLogged, verify.NotAllowed:
-			for _, l := range c.summary.LeftOut {
-				if l.Subject == e.Module.String() {
-					e.Err = fmt.Errorf("%w; entries left out: %d %s", e.Err, l.Count, l.Why)
-				}
-			}
-			lacking = append(lacking, e)
-		default:
-			wrong = append(wrong, e)
-		}
-	}
-	for _, m := range report.Modules {
-		if !m.OK && m.Status != verify.Local { // a local module is for the enclave's policy to judge
-			judge(module.Version{Path: m.Path, Version: m.Version}, m.Verdict)
-		}
-	}
-	for _, a := range report.Artifacts {
-		if !a.OK {
-			before := len(lacking)
-			judge(module.Version{Path: a.String()}, a.Verdict)
-			artifacts += len(lacking) - before
-		}
-	}
-	switch {
-	case len(wrong) > 0:
-		return &IncompleteError{What: "the self-check found what the evidence contradicts; nothing was written", Unproven: true, Modules: wrong}
-	case len(lacking) > 0 && !c.AllowMissing:
-		return lacksEvidence(lacking, artifacts)
-	}
-	failed := map[module.Version]bool{} // and that is why
-	for _, e := range c.summary.Failed {
-		failed[e.Module] = true
-	}
-	lacking = slices.DeleteFunc(lacking, func(e ModuleError) bool { return failed[e.Module] })
-	c.summary.Failed = append(c.summary.Failed, lacking...)
-	return nil
-}
-
-// lacksEvidence says of which modules and artifacts the evidence is not enough;
-// so many are artifacts.
-func lacksEvidence(all []ModuleError, artifacts int) *IncompleteError {
-	what, do := "modules", "have them attested (modseal attest)"
-	switch {
-	case artifacts == len(all):
-		what, do = "artifacts", "give their Sigstore bundles with --attestations"
-	case artifacts > 0:
-		what, do = "modules and artifacts", "have modules attested (modseal attest), give the Sigstore bundles of artifacts with --attestations"
-	}
-	return &IncompleteError{What: what + " lack evidence; nothing was written", Unproven: true, Modules: all, Hint: do + ", or seal what there is with --allow-missing"}
 }
 
 // seal signs the payload and writes the bundle beside its place, then renames

@@ -39,7 +39,7 @@ func TestGoDownloads(t *testing.T) {
 	if want := []string{"download modules", "hash modules", "look up in sum.example.org", "search Rekor", "retrieve entries", "check and seal"}; !slices.Equal(w.phases, want) {
 		t.Errorf("phases %q, want %q", w.phases, want)
 	}
-	if r := w.enclave(); !r.OK || len(s.Report.Modules) != 3 || len(r.Modules[0].OnDisk) != 3 {
+	if r := w.enclave(); !r.OK || len(s.Reports[0].Modules) != 3 || len(r.Modules[0].OnDisk) != 3 {
 		t.Errorf("ok %t, %+v", r.OK, r.Modules)
 	}
 

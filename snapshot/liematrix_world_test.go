@@ -182,7 +182,7 @@ func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (self, 
 		l.Fatal(err)
 	}
 	request := verify.Request{
-		Dir: l.request.Dir, World: l.request.World, Trust: l.request.Trust, Policy: policy.FromFlags(l.flags),
+		Dir: l.project(), World: l.request.World, Trust: l.request.Trust, Policy: policy.FromFlags(l.flags),
 		Bundle: bytes.NewReader(file.Bytes()), BundleSize: int64(file.Len()), Seals: seal.By(private(l, testlog.NewSigner("sealer")).Public()),
 	}
 	if enclave, err = verify.Check(context.Background(), request); err != nil {

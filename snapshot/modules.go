@@ -24,7 +24,8 @@ type collected struct {
 	zip      *modhash.Digest   // nil when there is no zip
 	h1       *modhash.H1       // nil for a module of which only go.mod is read
 	carried  *bundles.Carried  // nil if it is not
-	vendored *bundles.Vendored // nil unless the project is built from its vendor folder
+	inVendor bool              // a project that has it is built from its vendor folder
+	vendored *bundles.Vendored // nil unless it is
 	leftOut  int
 }
 
@@ -92,7 +93,7 @@ func (c *collector) hash(ctx context.Context) error {
 		}
 		h1 := l.H1()
 		m.h1 = &h1
-		if c.project.Vendored && m.Path != gomod.ToolchainPath {
+		if m.inVendor {
 			if m.vendored, err = c.describeVendored(ctx, cache, m, l); err != nil {
 				return ModuleError{Module: m.v, Err: err}
 			}

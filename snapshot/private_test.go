@@ -70,7 +70,7 @@ func TestPrivateModules(t *testing.T) {
 			if public {
 				want = verify.NotLogged
 			}
-			for _, m := range s.Report.Modules {
+			for _, m := range s.Reports[0].Modules {
 				if (m.Path == corp && m.Status != want) || (m.Path != corp && m.Status != verify.Verified) {
 					t.Errorf("%s, %s: %s is %s: %s", name, host, m.Path, m.Status, m.Reason)
 				}

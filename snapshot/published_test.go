@@ -89,7 +89,7 @@ func TestPublishedOfArtifact(t *testing.T) {
 			p.publish("a.sigstore", p.file(make(p)))
 			p.verdicts(p.take(), map[string]verify.Status{"tool.tar.gz": verify.Verified})
 			// alone, and where nothing of Go is there
-			p.request.Dir, p.request.AllowMissing, p.request.NoDownload = "", false, false
+			p.request.Dirs, p.request.AllowMissing, p.request.NoDownload = nil, false, false
 			p.request.Environ = []string{"PATH=/nowhere"}
 			p.env = map[string]string{"GOENV": "off", "GOSUMDB": "off"}
 			t.Setenv("PATH", "/nowhere")

@@ -181,7 +181,7 @@ func (p *publisher) unproven(file string) string {
 // verdicts demands these of the modules, after a snapshot and in the enclave.
 func (p *publisher) verdicts(s *snapshot.Summary, want map[string]verify.Status) {
 	p.Helper()
-	for who, r := range map[string]*verify.Report{"snapshot": s.Report, "enclave": p.enclave()} {
+	for who, r := range map[string]*verify.Report{"snapshot": s.Reports[0], "enclave": p.enclave()} {
 		for _, m := range r.Modules {
 			if m.Status != want[m.Path] && (want[m.Path] != verify.Unchecked || m.Status != verify.NotLogged) {
 				p.Errorf("%s: %s is %s: %s %+v", who, m.Path, m.Status, m.Reason, m.Evidence)

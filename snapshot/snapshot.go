@@ -1,10 +1,10 @@
-// Package snapshot collects, on a host with a network, what an enclave needs to
-// prove the modules of a project, and artifacts beside them: checksum-database
+// Package snapshot collects, on a host with a network, what enclaves need to
+// prove the modules of projects, and artifacts beside them: checksum-database
 // records, Rekor entries and what publishers hand out, one checkpoint a log, and
 // one multiproof a log. It checks the result with package verify, as the enclave
 // will, before it lets it be sealed.
 //
-// The arrows: download (the go command) → gomod (the dependency set) → modhash
+// The arrows: download (the go command) → gomod (the dependency sets) → modhash
 // (digests) → sumdb, rekor and published (entries and proofs) → shards (one
 // checkpoint a log) → bundles (the payload) → verify (the self-check) → bundles
 // (the seal).
@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +35,9 @@ const DefaultOthers = 3
 
 // Request says what to take a snapshot of, and from where.
 type Request struct {
-	Dir string // of the project; "" is none: artifacts alone
+	// Dirs are folders of projects: modules, and workspaces, each a project of its own,
+	// of which the bundle proves the modules of all. None is artifacts alone.
+	Dirs []string
 	// Artifacts are files beside the modules for which evidence is wanted.
 	Artifacts []verify.Artifact
 	// Attestations are Sigstore bundles of publishers: files, or folders with
@@ -47,7 +48,7 @@ type Request struct {
 	Mod          string      // overrides -mod of GOFLAGS
 	ModCache     string      // overrides GOMODCACHE
 	// Toolchains are Go toolchains for which evidence is wanted: platforms
-	// ("linux/amd64"), for the release that the project asks for, or releases for one
+	// ("linux/amd64"), for the release that each project asks for, or releases for one
 	// ("go1.26.8.linux-amd64").
 	Toolchains []string
 	// NoDownload takes modules as they are in the module cache, without the go
@@ -98,12 +99,15 @@ type Phase struct {
 // Summary says what a snapshot holds.
 type Summary struct {
 	Output      string
-	Size        int64 // bytes of the file
-	Project     *gomod.Project
+	Size        int64            // bytes of the file
+	Projects    []*gomod.Project // each once
+	Modules     int              // of all projects and local ones, and toolchains; each once
+	Artifacts   int
+	Proven      int // of both, by the self-check
 	Logs        []bundles.LogInfo
-	Entries     []int // by log
-	Nodes       int   // hashes in all multiproofs
-	Report      *verify.Report
+	Entries     []int            // by log
+	Nodes       int              // hashes in all multiproofs
+	Reports     []*verify.Report // of the self-check: of each project that needs anything, or of artifacts alone
 	LeftOut     []LeftOut
 	Unread      []Unread
 	Since       int        // proofs that logs extend heads of Request.Since
@@ -170,16 +174,16 @@ func (e *IncompleteError) Unwrap() []error {
 // collector is a snapshot under way.
 type collector struct {
 	*Request
-	env     gomod.Env
-	project *gomod.Project
-	// subjects are what evidence is looked for: the modules, in the order of
-	// project.Modules and without local ones, the toolchains, then the artifacts.
+	env      gomod.Env
+	projects []*project
+	// subjects are what evidence is looked for: the modules of all projects by path and
+	// version, without local ones, the toolchains, then the artifacts.
 	subjects []collected
 	logs     []collectedLog
 	summary  *Summary
 	tiles    func(l *bundles.Log, tiles []merkle.Tile) ([][]byte, error) // of the checksum database, if they are carried
 	// toolchains are the golang.org/toolchain modules.
-	toolchains []verify.Toolchain
+	toolchains []module.Version
 	base       *trust.Material // without what the chain adds
 
 	listings  *spool                        // nil if none are carried
@@ -200,8 +204,8 @@ type collectedLog struct {
 // whole or not at all. An *IncompleteError names the modules that it lacks
 // evidence for.
 func Take(ctx context.Context, r Request) (*Summary, error) {
-	if r.World.GOROOT == "" && r.Dir != "" && !r.NoDownload {
-		r.World.GOROOT = goroot(ctx, r.Dir, r.Environ)
+	if r.World.GOROOT == "" && len(r.Dirs) > 0 && !r.NoDownload {
+		r.World.GOROOT = goroot(ctx, r.Dirs[0], r.Environ)
 	}
 	env, err := gomod.ReadEnv(r.World)
 	if err != nil {
@@ -237,81 +241,34 @@ func Take(ctx context.Context, r Request) (*Summary, error) {
 	if err := c.finish(ctx); err != nil {
 		return nil, err
 	}
-	c.summary.Project, c.summary.Counts = c.project, r.Fetch.Counts()
+	c.summary.Counts = r.Fetch.Counts()
+	for _, p := range c.projects {
+		c.summary.Projects = append(c.summary.Projects, p.Project)
+	}
 	return c.summary, nil
 }
 
-// load finds what the snapshot is of: the dependency set, if there is a project,
-// and the artifacts.
+// errNoProject says that toolchains were asked for that no project can be verified with.
+var errNoProject = errors.New("toolchains without a project: name its folder")
+
+// load finds what the snapshot is of: the dependency sets, if there are projects, and
+// the artifacts.
 func (c *collector) load(ctx context.Context) error {
-	if c.Dir != "" {
-		if err := c.loadProject(ctx); err != nil {
+	switch {
+	case len(c.Dirs) > 0:
+		if err := c.loadProjects(ctx); err != nil {
 			return err
 		}
+	case len(c.Toolchains) > 0:
+		return errNoProject
 	}
 	for _, a := range c.Artifacts {
 		c.subjects = append(c.subjects, collected{artifact: &a})
 	}
-	if len(c.subjects) == 0 && c.project == nil {
+	if len(c.subjects) == 0 && len(c.projects) == 0 {
 		return verify.ErrNothing
 	}
 	return nil
-}
-
-// loadProject finds the dependency set, after the go command has downloaded it.
-func (c *collector) loadProject(ctx context.Context) error {
-	// Evidence is collected from the module cache for all modules of go.mod, which are
-	// those of a vendor folder and more.
-	request := gomod.Request{Dir: c.Dir, Env: c.env, Mod: c.Mod, Vendor: gomod.IgnoreVendor}
-	project, err := gomod.Load(request)
-	var missing *gomod.MissingGoModError
-	if err != nil && !errors.As(err, &missing) {
-		return err // before anything is downloaded
-	}
-	if !c.NoDownload && (missing != nil || len(project.Modules) > 0) {
-		if err := c.download(ctx); err != nil {
-			return err
-		}
-		if project, err = gomod.Load(request); err != nil { // go.sum may have grown
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	if len(project.Modules) == 0 && len(c.Toolchains) == 0 {
-		return verify.ErrNothing
-	}
-	if project.Vendored {
-		c.Mod = "readonly" // the self-check looks where the evidence is from
-	}
-	c.project = project
-	for _, m := range project.Modules {
-		if m.LocalDir == "" {
-			c.subjects = append(c.subjects, collected{Module: m, v: module.Version{Path: m.Path, Version: m.Version}})
-		}
-	}
-	return c.loadToolchains(ctx)
-}
-
-// loadToolchains finds the toolchains, after the go command has downloaded them.
-func (c *collector) loadToolchains(ctx context.Context) error {
-	var modules []module.Version
-	for _, name := range c.Toolchains {
-		m, err := gomod.ParseToolchain(name, c.project.WantedToolchain)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(modules, m) {
-			continue
-		}
-		modules = append(modules, m)
-		c.toolchains = append(c.toolchains, verify.Toolchain{Module: m})
-		c.subjects = append(c.subjects, collected{Module: gomod.Module{Path: m.Path, Version: m.Version, Required: m}, v: m})
-	}
-	if c.NoDownload || len(modules) == 0 {
-		return nil
-	}
-	return c.downloadToolchains(ctx, modules)
 }
 
 func (c *collector) phase(p Phase) {

@@ -22,7 +22,7 @@ func TestTake(t *testing.T) {
 	w := newWorld(t)
 	s := w.take()
 	r := w.enclave()
-	if !r.OK || r.Counts["verified"] != 3 || len(r.Bundle.SealedBy) != 1 || r.Bundle.Created.Format("15:04:05.000") != "04:05:06.000" || r.Bundle.Project != "example.com/project" {
+	if !r.OK || r.Counts["verified"] != 3 || len(r.Bundle.SealedBy) != 1 || r.Bundle.Created.Format("15:04:05.000") != "04:05:06.000" || len(r.Bundle.Projects) != 1 || r.Bundle.Projects[0].Module != "example.com/project" {
 		t.Errorf("enclave: ok %t, counts %v, bundle %+v", r.OK, r.Counts, r.Bundle)
 	}
 	for _, m := range r.Modules {
@@ -33,7 +33,7 @@ func TestTake(t *testing.T) {
 	if len(s.Logs) != 2 || s.Logs[0].Kind != bundles.RekorV1 || s.Logs[1].Name != w.db.Name || !slices.Equal(s.Entries, []int{6, 3}) {
 		t.Errorf("logs %+v with %v entries", s.Logs, s.Entries)
 	}
-	if s.Nodes == 0 || s.Size != int64(len(read(t, s.Output))) || !s.Report.OK || len(s.LeftOut)+len(s.Failed)+s.Private != 0 || len(s.Counts) == 0 {
+	if s.Nodes == 0 || s.Size != int64(len(read(t, s.Output))) || !s.Reports[0].OK || len(s.LeftOut)+len(s.Failed)+s.Private != 0 || len(s.Counts) == 0 {
 		t.Errorf("summary %+v", s)
 	}
 	if want := []string{"hash modules", "look up in sum.example.org", "search Rekor", "retrieve entries", "check and seal"}; !slices.Equal(w.phases, want) {
@@ -93,7 +93,7 @@ func TestUnsealed(t *testing.T) {
 	w.take()
 	b := read(t, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
-		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
+		Dir: w.project(), World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags),
 	})
 	if r != nil || !errors.Is(err, bundles.ErrUnsealed) {
 		t.Errorf("%v, %v; want ErrUnsealed", r, err)

@@ -39,8 +39,8 @@ func TestCarriesChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Report.Trust == nil || s.Report.Trust.RootVersion != 2 || s.Report.Trust.Chain != "bundle" {
-		t.Errorf("%+v", s.Report.Trust)
+	if s.Reports[0].Trust == nil || s.Reports[0].Trust.RootVersion != 2 || s.Reports[0].Trust.Chain != "bundle" {
+		t.Errorf("%+v", s.Reports[0].Trust)
 	}
 	file, err := os.ReadFile(w.request.Output)
 	if err != nil {

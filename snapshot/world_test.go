@@ -70,7 +70,7 @@ func newWorld(t testing.TB) *world {
 	write(t, w.path("project/go.sum"), goSum.String())
 	write(t, w.path("out/keep"), "")
 	w.request = snapshot.Request{
-		Dir: w.path("project"), World: verify.World{Getenv: func(name string) string { return w.env[name] }}, NoDownload: true,
+		Dirs: []string{w.path("project")}, World: verify.World{Getenv: func(name string) string { return w.env[name] }}, NoDownload: true,
 		RekorURL: rekor.URL, Trust: w.material(), Listings: true, Created: made(), Output: w.path("out/deps.modseal"),
 		Seal:  func(d bundles.Digests) ([]byte, error) { return seal.ByKey(private(t, testlog.NewSigner("sealer")), d) },
 		Fetch: client(nil),
@@ -95,6 +95,14 @@ func (w *world) path(name string) string { return filepath.Join(w.dir, filepath.
 
 func (w *world) mod(path string) mod {
 	return w.mods[slices.IndexFunc(w.mods, func(m mod) bool { return m.Path == path })]
+}
+
+// project is the folder of the first project, "" if there is none.
+func (w *world) project() string {
+	if len(w.request.Dirs) == 0 {
+		return ""
+	}
+	return w.request.Dirs[0]
 }
 
 // noise adds an entry of strangers to each log.
@@ -188,7 +196,7 @@ func (w *world) enclave() *verify.Report {
 	w.Helper()
 	b := read(w, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
-		Dir: w.request.Dir, World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags), Artifacts: w.request.Artifacts,
+		Dir: w.project(), World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags), Artifacts: w.request.Artifacts,
 		Seals: seal.By(private(w, testlog.NewSigner("sealer")).Public()),
 	})
 	if err != nil {

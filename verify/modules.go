@@ -27,6 +27,7 @@ type moduleCheck struct {
 	index   *index
 	strict  bool                                // hash the content of zips whose unpacked tree is there too
 	goMods  map[module.Version]*modhash.Listing // of modules of which only go.mod is read
+	known   *knownVerdicts                      // of other projects by the same bundle; nil if it is asked about one
 }
 
 // judgement is one module under way.

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
@@ -17,6 +19,14 @@ func ProjectOf(p *gomod.Project) bundles.Project {
 		out.Workspace = append(out.Workspace, m.Path)
 	}
 	return out
+}
+
+// madeOfOthers says that a bundle was made of others than this project.
+func madeOfOthers(made []bundles.Project, this bundles.Project) []string {
+	if slices.ContainsFunc(made, this.Equal) {
+		return nil
+	}
+	return []string{fmt.Sprintf("the bundle was made of %s, not of this project", bundles.ProjectNames(made))}
 }
 
 // setWorkspace tells of a workspace what it is.

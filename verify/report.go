@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/modhash"
 )
 
@@ -43,10 +44,9 @@ type BundleReport struct {
 	File    string    `json:"file,omitempty"`
 	SHA256  string    `json:"sha256"`  // of payload.tar.zst, hex
 	Created time.Time `json:"created"` // as the sealer states it
-	Project string    `json:"project"` // main module that it was made of, as the sealer states it; "" of a workspace
-	// Workspace are the paths of the main modules if it was made of a workspace.
-	Workspace []string `json:"workspace,omitempty"`
-	SealedBy  []string `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
+	// Projects are what it was made of, as the sealer states it; empty if of artifacts alone.
+	Projects []bundles.Project `json:"projects"`
+	SealedBy []string          `json:"sealedBy"` // whose seals were accepted; empty only if seals were ignored
 }
 
 // ProjectReport says what was verified.

@@ -136,8 +136,8 @@ func TestSetIsTheProjects(t *testing.T) {
 		}, statuses{plain: verify.NotLogged}, "the bundle has no evidence"},
 	})
 	w = newWorld(t)
-	w.edit = func(p *payload) { p.Manifest.Project.Module = "example.com/other" }
-	if r := w.check(); !r.OK || len(r.Notes) != 1 || r.Bundle.Project != "example.com/other" {
+	w.edit = func(p *payload) { p.Manifest.Projects[0].Module = "example.com/other" }
+	if r := w.check(); !r.OK || len(r.Notes) != 1 || r.Bundle.Projects[0].Module != "example.com/other" {
 		t.Errorf("of another project: ok %t, notes %q", r.OK, r.Notes)
 	}
 }

@@ -152,25 +152,19 @@ func (r *Request) something(e *enclave) error {
 
 // judge runs the steps that come after the bundle was opened.
 func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Report, error) {
-	trusted, walked, err := r.trusted(b)
+	p, err := r.prove(b)
 	if err != nil {
 		return nil, err
 	}
-	witnesses, err := parseWitnesses(r.Policy)
-	if err != nil {
-		return nil, err
-	}
-	logs := proveLogs(b, trusted, witnesses)
-	related, remember, err := r.checkState(b, logs, trusted, walked)
-	if err != nil {
-		return nil, err
-	}
-	signers, err := newSignerCheck(r.Policy, trusted)
-	if err != nil {
-		return nil, err
-	}
-	check := &moduleCheck{policy: r.Policy, now: r.Now, explain: r.Explain, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: indexEntries(b, logs, signers)}
+	return r.judgeBy(ctx, e, p)
+}
+
+// judgeBy judges by a bundle whose logs are proven.
+func (r *Request) judgeBy(ctx context.Context, e *enclave, p *proven) (*Report, error) {
+	b := p.Bundle
+	check := &moduleCheck{policy: r.Policy, now: r.Now, explain: r.Explain, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: p.index, known: p.known}
 	check.hasher = modhash.New(modhash.Options{Workers: r.Workers, Progress: func(n int64) { r.progress(Progress{Bytes: n}) }})
+	var err error
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err
 	}
@@ -194,37 +188,25 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if err := explainMismatches(b, modules); err != nil {
 		return nil, err
 	}
-	out, err := r.report(b, e, logs, modules)
+	out, err := r.report(b, e, p.logs, modules)
 	if err != nil {
 		return nil, err
 	}
 	out.Modules = append(out.Modules, folder...)
 	slices.SortStableFunc(out.Modules, func(a, b ModuleReport) int { return strings.Compare(a.Path, b.Path) })
 	out.Notes = append(out.Notes, notes...)
-	out.Trust, out.State, out.Remember = walked, related, remember
+	out.Trust, out.State, out.Remember = p.walked, p.related, p.remember
 	for i := range r.Artifacts {
 		out.Artifacts = append(out.Artifacts, check.artifact(&r.Artifacts[i]))
 	}
 	if err := r.binaries(b, check, out); err != nil {
 		return nil, err
 	}
-	out.Notes = append(out.Notes, walked.backdated(out.verdicts())...)
-	if err := r.age(b, logs, out); err != nil {
+	out.Notes = append(out.Notes, p.walked.backdated(out.verdicts())...)
+	if err := r.age(b, p.logs, out); err != nil {
 		return nil, err
 	}
 	out.finish()
-	return out, nil
-}
-
-func parseWitnesses(p *policy.Policy) ([]trust.Witness, error) {
-	var out []trust.Witness
-	for _, w := range p.Witnesses {
-		parsed, err := trust.ParseWitness(w.Name, w.VKey)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, parsed)
-	}
 	return out, nil
 }
 
@@ -288,7 +270,7 @@ func readEnclave(r Request) (*enclave, error) {
 func (r *Request) checkAll(ctx context.Context, c *moduleCheck, set []gomod.Module) ([]judged, error) {
 	out := make([]judged, len(set))
 	err := c.hasher.Each(ctx, len(set), func(ctx context.Context, i int) error {
-		m, err := c.check(ctx, set[i])
+		m, err := c.checkOnce(ctx, set[i])
 		if m.want == (modhash.H1{}) {
 			m.have = nil // nothing to explain: let it go
 		}
@@ -335,7 +317,7 @@ func (r *Request) report(b *bundles.Bundle, e *enclave, logs []provenLog, module
 	}
 	out := &Report{
 		Notes:   r.notes(b, e.project),
-		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Project: b.Manifest.Project.Module, Workspace: b.Manifest.Project.Workspace, SealedBy: []string{}},
+		Bundle:  BundleReport{File: r.BundleName, SHA256: hex.EncodeToString(b.Payload.SHA256[:]), Created: created, Projects: b.Manifest.Projects, SealedBy: []string{}},
 		Project: ProjectReport{Dir: e.project.Dir, Module: e.project.Main, Go: e.project.GoVersion, Mod: e.project.Mod, Zips: e.places.dir, ModCache: e.places.cache.Root, Vendor: e.places.vendor},
 		Policy:  PolicyReport{Signers: []string{}, SumDBs: []string{}},
 		Logs:    []LogReport{},
@@ -386,8 +368,8 @@ func (r *Request) notes(b *bundles.Bundle, p *gomod.Project) []string {
 	if p.Mod == "mod" {
 		notes = append(notes, "the go command runs with -mod=mod: it may add modules to the build that are not in go.mod and were not verified; -mod=readonly does not")
 	}
-	if made := b.Manifest.Project; r.Dir != "" && !made.Equal(ProjectOf(p)) {
-		notes = append(notes, fmt.Sprintf("the bundle was made of %s, not of this project", made))
+	if r.Dir != "" {
+		notes = append(notes, madeOfOthers(b.Manifest.Projects, ProjectOf(p))...)
 	}
 	return notes
 }

@@ -230,7 +230,7 @@ func (w *world) payload() *bundles.Payload {
 			refs[l.of] = append(refs[l.of], bundles.Ref{Index: e.Index, Log: log})
 		}
 	}
-	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-02-03T04:05:06Z", Project: bundles.Project{Module: "example.com/project"}}}
+	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-02-03T04:05:06Z", Projects: []bundles.Project{{Module: "example.com/project"}}}}
 	place := map[int]int{} // of a log among those that have entries
 	for i, l := range logs {
 		if len(l.Entries) == 0 {

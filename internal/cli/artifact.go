@@ -53,3 +53,15 @@ func (f *artifactFlags) project(p *Process, dir string, others bool) string {
 	}
 	return p.path(".")
 }
+
+// projects are the folders of several.
+func (f *artifactFlags) projects(p *Process, dirs []string) []string {
+	var out []string
+	for _, dir := range dirs {
+		out = append(out, p.path(dir))
+	}
+	if here := f.project(p, "", false); len(dirs) == 0 && here != "" {
+		out = append(out, here)
+	}
+	return out
+}

@@ -57,7 +57,7 @@ type Process struct {
 }
 
 type commands struct {
-	Snapshot snapshotCommand  `cmd:"" help:"Collect evidence for the modules of a project into a sealed bundle (needs a network)."`
+	Snapshot snapshotCommand  `cmd:"" help:"Collect evidence for the modules of projects into a sealed bundle (needs a network)."`
 	Verify   verifyCommand    `cmd:"" help:"Prove the modules of a project by a bundle, without a network. The gate before go build."`
 	Unpack   unpackCommand    `cmd:"" help:"Verify the modules that a bundle carries and write them as a file:// GOPROXY, without a network."`
 	Attest   attestCommand    `cmd:"" help:"Sign modules and log the signatures in Rekor (needs a network)."`

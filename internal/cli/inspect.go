@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/modseal/modseal/bundles"
@@ -19,7 +20,7 @@ type inspectCommand struct {
 	trustFlags
 	sandboxFlags
 	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
-	All    bool   `short:"a" help:"List the modules."`
+	All    bool   `short:"a" help:"List the modules, and all projects."`
 }
 
 // inspection is what inspect says, in JSON.
@@ -121,7 +122,7 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	}
 	fmt.Fprintf(w, "sandbox   %s\n", report.Sandbox(in.Sandbox))
 	m := in.Manifest
-	fmt.Fprintf(w, "made      %s of %s\n", m.Created, m.Project)
+	c.made(w, m)
 	fmt.Fprintf(w, "modules   %d%s\n", len(m.Modules), map[bool]string{true: ", with listings"}[m.Listings])
 	if m.CarriesModules() {
 		files, size := 0, int64(0)
@@ -168,6 +169,24 @@ func (c *inspectCommand) text(p *Process, b *bundles.Bundle, in *inspection) {
 	}
 	for _, a := range m.Artifacts {
 		fmt.Fprintf(w, "artifact %q: %s\n", a.Name, report.Count(len(a.Entries), "entry"))
+	}
+}
+
+// made says when and of what the bundle was made: of one project in a line, of many in a
+// line each, with --all of all of them.
+func (c *inspectCommand) made(w io.Writer, m *bundles.Manifest) {
+	const shown = 10
+	if len(m.Projects) < 2 {
+		fmt.Fprintf(w, "made      %s of %s\n", m.Created, bundles.ProjectNames(m.Projects))
+		return
+	}
+	fmt.Fprintf(w, "made      %s of %d projects\n", m.Created, len(m.Projects))
+	for i, p := range m.Projects {
+		if i == shown && !c.All {
+			fmt.Fprintf(w, "          and %d more\n", len(m.Projects)-shown)
+			return
+		}
+		fmt.Fprintf(w, "project   %s\n", p)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 const publicRekorURL = "https://rekor.sigstore.dev"
 
 type snapshotCommand struct {
-	Dir string `arg:"" optional:"" placeholder:"DIR" help:"The project (default: here, or with --artifact none)."`
+	Dirs []string `arg:"" optional:"" name:"dir" placeholder:"DIR" help:"The projects, each a module or a workspace by itself (default: here, or with --artifact none)."`
 
 	Output       string `short:"o" default:"deps.modseal" placeholder:"FILE" help:"The bundle to write."`
 	sealingFlags `group:"Who seals it"`
@@ -36,7 +36,7 @@ type snapshotCommand struct {
 	trustFlags    `group:"Which logs and authorities count"`
 	chainFlags    `group:"Which logs and authorities count"`
 	projectFlags  `group:"What it is of"`
-	Toolchain     []string `group:"What it is of" placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that the project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
+	Toolchain     []string `group:"What it is of" placeholder:"OS/ARCH" sep:"," help:"Go toolchains to prove too, as golang.org/toolchain modules: for a platform the release that each project asks for, or a release (go1.26.8.linux-amd64). Repeatable."`
 	Since         []string `group:"What it carries" placeholder:"OLD" sep:"none" help:"Prove that the logs extend the heads in this file: the bundle before, or the state file of an enclave, which refuses logs that are not proven to. Repeatable."`
 	NoDownload    bool     `group:"What it is of" help:"Take modules as they are in the module cache; do not run go mod download."`
 	WithModules   bool     `group:"What it carries" help:"Carry the modules too: zips, go.mod files and metadata, for modseal unpack. One file is then all that crosses."`
@@ -50,6 +50,8 @@ type snapshotCommand struct {
 // Help is shown below the flags.
 func (c *snapshotCommand) Help() string {
 	return `The password of an encrypted --seal-key is taken from $MODSEAL_PASSWORD or asked for. SOURCE_DATE_EPOCH sets the time stated in the bundle. GOPROXY, GOFLAGS, GOPRIVATE, GONOSUMDB and GOSUMDB mean what they mean to the go command: a private module is never asked about at a public service.
+
+Of several projects each is loaded by itself, as the go command would in its DIR, and the bundle has the modules of all of them, each asked about once; modseal verify then takes the one that is built. A DIR that is of the same module or workspace as another counts once.
 
 Exit codes: 0 sealed; 1 modules or artifacts are not proven, or attestations do not verify, or a log does not extend what --since has of it, and nothing was written; 2 it could not be done.`
 }
@@ -85,7 +87,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		return nil, usagef("--sumdb-tiles needs --with-modules: tiles are of use beside the modules alone")
 	}
 	r := &snapshot.Request{
-		Dir: c.project(p, c.Dir, false), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
+		Dirs: c.projects(p, c.Dirs), World: p.world(), Environ: p.Environ, Mod: c.Mod, NoDownload: c.NoDownload, RekorTiles: c.RekorTiles, Now: p.Now(),
 		Others: c.Others, AllowMissing: c.AllowMissing, Listings: !c.NoListings, WithModules: c.WithModules, SumDBTiles: c.SumDBTiles, Toolchains: c.Toolchain,
 		Output: p.path(c.Output), Phase: ui.phase, Count: ui.count,
 	}
@@ -225,7 +227,11 @@ func (c *snapshotCommand) summary(p *Process, s *snapshot.Summary) {
 	if s.Unused > 0 {
 		p.say("of nothing here: %s", report.Count(s.Unused, "Sigstore bundle"))
 	}
-	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, report.Things(len(s.Report.Modules), len(s.Report.Artifacts)), s.Report.Counts["verified"], sealed, s.Size)
+	things := report.Things(s.Modules, s.Artifacts)
+	if n := len(s.Projects); n > 1 {
+		things = report.Count(n, "project") + ", " + things
+	}
+	fmt.Fprintf(p.Stdout, "%s: %s, %d proven; %s, %d bytes\n", c.Output, things, s.Proven, sealed, s.Size)
 	if s.Carried > 0 {
 		fmt.Fprintf(p.Stdout, "  carries   the modules: %d bytes\n", s.Carried)
 	}

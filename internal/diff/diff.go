@@ -35,6 +35,7 @@ type Diff struct {
 	Old       Side `json:"old"`
 	New       Side `json:"new"`
 
+	Projects  []Project  `json:"projects"`
 	Modules   []Module   `json:"modules"`
 	Artifacts []Artifact `json:"artifacts"`
 	Evidence  []Evidence `json:"evidence"`
@@ -65,6 +66,14 @@ type Setting struct {
 	Name string `json:"name"`
 	Old  string `json:"old"`
 	New  string `json:"new"`
+}
+
+// Project is a project that one of the bundles was made of and the other was not. One
+// whose go line alone differs changed.
+type Project struct {
+	Change string           `json:"change"`
+	Old    *bundles.Project `json:"old,omitempty"`
+	New    *bundles.Project `json:"new,omitempty"`
 }
 
 // Module is a module that changed. Of one at another version both sides are
@@ -98,12 +107,13 @@ type Artifact struct {
 func Of(old, new *bundles.Bundle) *Diff {
 	d := &Diff{
 		Identical: old.Payload == new.Payload, Old: side(old), New: side(new),
-		Modules: modules(&old.Manifest, &new.Manifest), Artifacts: artifacts(&old.Manifest, &new.Manifest),
+		Projects: projects(&old.Manifest, &new.Manifest),
+		Modules:  modules(&old.Manifest, &new.Manifest), Artifacts: artifacts(&old.Manifest, &new.Manifest),
 		Trust: items(trust(old), trust(new)), Seals: items(seals(old), seals(new)), Settings: settings(&old.Manifest, &new.Manifest),
 	}
 	d.logs(old, new)
 	d.evidence(old, new)
-	d.Same = len(d.Modules)+len(d.Artifacts)+len(d.Evidence)+len(d.Signers)+len(d.Logs)+len(d.Trust)+len(d.Seals)+len(d.Settings) == 0
+	d.Same = len(d.Projects)+len(d.Modules)+len(d.Artifacts)+len(d.Evidence)+len(d.Signers)+len(d.Logs)+len(d.Trust)+len(d.Seals)+len(d.Settings) == 0
 	return d
 }
 
@@ -115,8 +125,6 @@ func settings(old, new *bundles.Manifest) []Setting {
 	out := []Setting{}
 	word := map[bool]string{true: "yes", false: "no"}
 	for _, s := range []Setting{
-		{"project", old.Project.Module, new.Project.Module}, {"go", old.Project.Go, new.Project.Go},
-		{"workspace", strings.Join(old.Project.Workspace, ", "), strings.Join(new.Project.Workspace, ", ")},
 		{"listings", word[old.Listings], word[new.Listings]}, {"carries modules", word[old.CarriesModules()], word[new.CarriesModules()]},
 	} {
 		if s.Old != s.New {

@@ -43,7 +43,7 @@ func newWorld() *world {
 func (w *world) payload(size uint64) *bundles.Payload {
 	shard := w.rekor.Shard()
 	id := shard.LogID()
-	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z", Project: bundles.Project{Module: "example.com/main", Go: "1.26"}}}
+	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z", Projects: []bundles.Project{{Module: "example.com/main", Go: "1.26"}}}}
 	a := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.RekorV1, Name: shard.Origin(), LogID: hex.EncodeToString(id[:])}, Checkpoint: shard.Checkpoint(size), Proof: shard.Multiproof(size, 0, 2)}
 	b := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.SumDB, Name: w.db.Name}, Checkpoint: w.db.Checkpoint(size), Proof: w.db.Multiproof(size, 0, 2)}
 	for _, i := range []uint64{0, 2} {
@@ -132,10 +132,20 @@ func TestDiff(t *testing.T) {
 		"nothing":                {func(*world, *bundles.Payload) {}, nil, []string{"the same"}, true},
 		"the time alone":         {func(_ *world, p *bundles.Payload) { p.Manifest.Created = "2026-01-02T03:04:06Z" }, nil, []string{"the same, but for when it was made"}, true},
 		"a signature of the log": {func(_ *world, p *bundles.Payload) { p.Logs[0].Entries[1].SET = []byte("other") }, nil, []string{"the same, but", "signed anew by its log, with the same content: 1 thing"}, true},
-		"the project":            {func(_ *world, p *bundles.Payload) { p.Manifest.Project.Go = "1.27" }, nil, []string{"bundle", `~ go: "1.26" => "1.27"`}, false},
+		"the project":            {func(_ *world, p *bundles.Payload) { p.Manifest.Projects[0].Go = "1.27" }, nil, []string{"projects", `~ "example.com/main": go 1.26 => 1.27`}, false},
 		"a workspace": {func(_ *world, p *bundles.Payload) {
-			p.Manifest.Project = bundles.Project{Go: "1.26", Workspace: []string{"example.com/a", "example.com/b"}}
-		}, nil, []string{"bundle", `~ project: "example.com/main" => ""`, `~ workspace: "" => "example.com/a, example.com/b"`}, false},
+			p.Manifest.Projects[0] = bundles.Project{Go: "1.26", Workspace: []string{"example.com/a", "example.com/b"}}
+		}, nil, []string{"projects", "+ a workspace of example.com/a, example.com/b, go 1.26", `- "example.com/main", go 1.26`}, false},
+		"a project more": {func(_ *world, p *bundles.Payload) {
+			p.Manifest.Projects = append(p.Manifest.Projects, bundles.Project{Module: "example.com/other"})
+		}, nil, []string{"projects", `+ "example.com/other"`}, false},
+		"no project": {func(_ *world, p *bundles.Payload) { p.Manifest.Projects = nil }, nil, []string{"projects", `- "example.com/main", go 1.26`}, false},
+		"one at a second go line": {func(_ *world, p *bundles.Payload) {
+			p.Manifest.Projects = append(p.Manifest.Projects, bundles.Project{Module: "example.com/main", Go: "1.27"})
+		}, nil, []string{"projects", `+ "example.com/main", go 1.27`}, false},
+		"two at other go lines": {func(_ *world, p *bundles.Payload) {
+			p.Manifest.Projects = []bundles.Project{{Module: "example.com/main"}, {Module: "example.com/main", Go: "1.27"}}
+		}, nil, []string{"projects", `- "example.com/main", go 1.26`, `+ "example.com/main"`, `+ "example.com/main", go 1.27`}, false},
 		"a version": {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Version = "v1.1.0" }, nil, []string{"modules", "~ example.com/m2 v1.0.0 => v1.1.0", "evidence", "~ rekor.example", "~ sum.example"}, false},
 		"content":   {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].Zip = hexOf("x") }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "zip: sha256:" + hexOf("example.com/m2") + " => sha256:" + hexOf("x")}, false},
 		"left out":  {func(_ *world, p *bundles.Payload) { p.Manifest.Modules[1].LeftOut = 3 }, nil, []string{"modules", "~ example.com/m2 v1.0.0", "entries left out: 0 => 3"}, false},

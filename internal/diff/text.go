@@ -20,6 +20,7 @@ func Text(w io.Writer, d *Diff) error {
 	t.line("+++ %s   made %s, sha256:%s", d.New.File, d.New.Created, d.New.SHA256)
 	t.line("NOT CHECKED: everything below is what the bundles claim")
 	t.settings(d.Settings)
+	t.projects(d.Projects)
 	t.modules(d.Modules)
 	t.artifacts(d.Artifacts)
 	t.evidence(d.Evidence)
@@ -77,6 +78,20 @@ func (t *text) items(name string, all []Item) {
 	t.heading(name, len(all))
 	for _, i := range all {
 		t.line("  %s %s", mark(i.Change), i.Name)
+	}
+}
+
+func (t *text) projects(all []Project) {
+	t.heading("projects", len(all))
+	for _, p := range all {
+		name := p.either().String()
+		switch {
+		case p.Change == Changed:
+			name += fmt.Sprintf(": go %s => %s", cmp.Or(p.Old.Go, "none"), cmp.Or(p.New.Go, "none"))
+		case p.either().Go != "":
+			name += ", go " + p.either().Go
+		}
+		t.line("  %s %s", mark(p.Change), name)
 	}
 }
 

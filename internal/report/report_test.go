@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/verify"
 )
 
@@ -25,7 +26,7 @@ func sample() *verify.Report {
 	foreign.Accepted, foreign.Why = false, "signed by key "+digest+", whom the policy does not name\nand more"
 	r := &verify.Report{
 		Notes:   []string{"seals were ignored", "the bundle was made of another project"},
-		Bundle:  verify.BundleReport{File: "deps.modseal", SHA256: strings.Repeat("ab", 32), Created: at, Project: "example.com/other", SealedBy: []string{"key sha256:aa", "key sha256:bb"}},
+		Bundle:  verify.BundleReport{File: "deps.modseal", SHA256: strings.Repeat("ab", 32), Created: at, Projects: []bundles.Project{{Module: "example.com/other", Go: "1.26"}}, SealedBy: []string{"key sha256:aa", "key sha256:bb"}},
 		Project: verify.ProjectReport{Dir: "/src", Module: "example.com/main", Go: "1.26", Mod: "readonly", ModCache: "/cache"},
 		Policy:  verify.PolicyReport{Require: "any", Signers: []string{"key sha256:cc", "identity a@example.com of https://issuer.example"}, SumDBs: []string{"sum.example.org"}},
 		Logs: []verify.LogReport{

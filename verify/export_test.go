@@ -1,0 +1,30 @@
+package verify
+
+import (
+	"context"
+
+	"github.com/modseal/modseal/bundles"
+)
+
+// CheckJudged is Check, and gives the leaves of the signed entries whose claims were
+// read, each once.
+func CheckJudged(ctx context.Context, r Request) (*Report, map[string]bool, error) {
+	e, err := readEnclave(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals})
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := r.prove(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	report, err := r.judgeBy(ctx, e, p)
+	judged := map[string]bool{}
+	for e := range p.index.signers.done {
+		judged[e.Leaf] = true
+	}
+	return report, judged, err
+}
