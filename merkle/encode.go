@@ -1,10 +1,12 @@
 package merkle
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // The binary form of a multiproof, without magic, length or checksum:
@@ -55,77 +57,116 @@ func (m *Multiproof) appendShape(b []byte) []byte {
 // What is claimed in b but isn't there costs nothing: the memory used is at
 // most about ten times len(b). The result shares none with b.
 func ParseMultiproof(b []byte) (*Multiproof, error) {
-	m, err := parseUnverified(b)
+	return ReadMultiproof(bytes.NewReader(b))
+}
+
+// ReadMultiproof is [ParseMultiproof] of all that r holds. An error of r other
+// than io.EOF is wrapped.
+func ReadMultiproof(r io.Reader) (*Multiproof, error) {
+	m, err := readUnverified(bufio.NewReader(r))
 	if err != nil {
 		return nil, fmt.Errorf("parsing multiproof: %w", err)
 	}
 	return m, nil
 }
 
-func parseUnverified(b []byte) (*Multiproof, error) {
-	m, rest, err := parseShape(b)
+func readUnverified(r *bufio.Reader) (*Multiproof, error) {
+	m, err := readShape(r)
 	if err != nil {
 		return nil, err
-	}
-	// Of all that was decoded only a uvarint can be written in several ways.
-	shape := b[:len(b)-len(rest)]
-	if !bytes.Equal(m.appendShape(make([]byte, 0, len(shape))), shape) {
-		return nil, errors.New("a number is not in its shortest form")
 	}
 	want, err := NumNodes(m.Size, m.Indexes)
 	if err != nil {
 		return nil, err
 	}
-	if len(rest)/HashSize != want || len(rest)%HashSize != 0 {
-		return nil, fmt.Errorf("%d bytes for nodes where %d leaves in a tree of size %d need %d nodes of %d bytes",
-			len(rest), len(m.Indexes), m.Size, want, HashSize)
+	for len(m.Nodes) < want {
+		m.Nodes = room(m.Nodes, want)
+		var h Hash
+		if _, err := io.ReadFull(r, h[:]); err != nil {
+			return nil, fmt.Errorf("node %d of the %d of %d bytes that %d leaves in a tree of size %d need: %w",
+				len(m.Nodes)+1, want, HashSize, len(m.Indexes), m.Size, unexpected(err))
+		}
+		m.Nodes = append(m.Nodes, h)
 	}
-	m.Nodes = make([]Hash, want)
-	for i := range m.Nodes {
-		m.Nodes[i] = Hash(rest[i*HashSize:])
+	if m.Nodes == nil {
+		m.Nodes = []Hash{}
+	}
+	if _, err := r.ReadByte(); err == nil {
+		return nil, fmt.Errorf("more bytes than those of the %d nodes that %d leaves in a tree of size %d need", want, len(m.Indexes), m.Size)
+	} else if err != io.EOF {
+		return nil, err
 	}
 	return m, nil
 }
 
-func parseShape(b []byte) (*Multiproof, []byte, error) {
-	size, b, err := cutUvarint(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("tree size: %w", err)
+// room makes room in s for another of at most n elements. It takes memory for
+// eight times those that are there: what is merely claimed costs next to nothing,
+// and what is there is copied when it is an eighth of all at most.
+func room[T any](s []T, n int) []T {
+	if len(s) < cap(s) {
+		return s
 	}
-	if err := checkSize(size); err != nil {
-		return nil, nil, err
-	}
-	count, b, err := cutUvarint(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("number of leaves: %w", err)
-	}
-	if count > MaxLeaves {
-		return nil, nil, fmt.Errorf("%d leaves are above the limit of %d", count, MaxLeaves)
-	}
-	// Each index takes a byte at least: allocate for those that are there.
-	if count > uint64(len(b)) {
-		return nil, nil, fmt.Errorf("%d bytes are too few for %d leaves", len(b), count)
-	}
-	m := &Multiproof{Size: size, Indexes: make([]uint64, count)}
-	next := uint64(0) // lowest index that may come
-	for i := range m.Indexes {
-		var gap uint64
-		if gap, b, err = cutUvarint(b); err != nil {
-			return nil, nil, fmt.Errorf("leaf %d of %d: %w", i+1, count, err)
-		}
-		if gap >= size-next {
-			return nil, nil, fmt.Errorf("leaf %d of %d is outside the tree of size %d", i+1, count, size)
-		}
-		m.Indexes[i] = next + gap
-		next += gap + 1
-	}
-	return m, b, nil
+	return append(make([]T, 0, min(n, max(128, 8*len(s)))), s...)
 }
 
-func cutUvarint(b []byte) (n uint64, rest []byte, err error) {
-	n, size := binary.Uvarint(b)
-	if size <= 0 {
-		return 0, nil, errors.New("not a number of up to 64 bits")
+func readShape(r io.ByteReader) (*Multiproof, error) {
+	size, err := readUvarint(r)
+	if err != nil {
+		return nil, fmt.Errorf("tree size: %w", err)
 	}
-	return n, b[size:], nil
+	if err := checkSize(size); err != nil {
+		return nil, err
+	}
+	count, err := readUvarint(r)
+	if err != nil {
+		return nil, fmt.Errorf("number of leaves: %w", err)
+	}
+	if count > MaxLeaves {
+		return nil, fmt.Errorf("%d leaves are above the limit of %d", count, MaxLeaves)
+	}
+	m := &Multiproof{Size: size}
+	next := uint64(0) // lowest index that may come
+	for i := range count {
+		gap, err := readUvarint(r)
+		if err != nil {
+			return nil, fmt.Errorf("leaf %d of %d: %w", i+1, count, err)
+		}
+		if gap >= size-next {
+			return nil, fmt.Errorf("leaf %d of %d is outside the tree of size %d", i+1, count, size)
+		}
+		m.Indexes = append(room(m.Indexes, int(count)), next+gap)
+		next += gap + 1
+	}
+	return m, nil
+}
+
+// readUvarint reads a number in its shortest form, in which the last byte is not
+// 0 unless it is the only one.
+func readUvarint(r io.ByteReader) (n uint64, err error) {
+	for shift := 0; shift < 64; shift += 7 {
+		b, err := r.ReadByte()
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("not a number: %w", unexpected(err))
+		case b == 0 && shift > 0:
+			return 0, errors.New("a number is not in its shortest form")
+		case shift == 63 && b > 1:
+			return 0, errTooLarge
+		}
+		n |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return n, nil
+		}
+	}
+	return 0, errTooLarge // not reached: the tenth byte is the last or too large
+}
+
+var errTooLarge = errors.New("not a number of up to 64 bits")
+
+// unexpected is the error for an end where there should be more.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }

@@ -63,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 		{"no leaves, but a node", "01" + "00" + node, "no leaf to prove"},
 		{"count over the limit", "02" + "81808002", "4194305 leaves are above the limit of 4194304"},
 		{"count of 2^64-1", "02" + max64 + "00", "above the limit"},
-		{"count over what is there", "02" + "02" + "00", "1 bytes are too few for 2 leaves"},
+		{"count over what is there", "02" + "02" + "00", "leaf 2 of 2: not a number: unexpected EOF"},
 		{"index cut", "02" + "01" + "80", "leaf 1 of 1: not a number"},
 		{"first index outside", "02" + "01" + "02", "leaf 1 of 1 is outside the tree of size 2"},
 		{"second index outside", "02" + "02" + "00" + "01", "leaf 2 of 2 is outside the tree of size 2"},
@@ -73,11 +73,11 @@ func TestParseRefuses(t *testing.T) {
 		{"count in two bytes", "02" + "8200" + "0000", "not in its shortest form"},
 		{"index in two bytes", "02" + "02" + "008000", "not in its shortest form"},
 		{"index in ten bytes", "02" + "02" + "0080808080808080808000", "not in its shortest form"},
-		{"no node", "02" + "01" + "00", "0 bytes for nodes where 1 leaves in a tree of size 2 need 1"},
-		{"node cut", "02" + "01" + "00" + node[2:], "31 bytes for nodes"},
-		{"a byte too many", "02" + "01" + "00" + node + "00", "33 bytes for nodes"},
-		{"a node too many", "02" + "01" + "00" + node + node, "64 bytes for nodes"},
-		{"a node where none is needed", "02" + "02" + "0000" + node, "32 bytes for nodes"},
+		{"no node", "02" + "01" + "00", "node 1 of the 1 of 32 bytes that 1 leaves in a tree of size 2 need: unexpected EOF"},
+		{"node cut", "02" + "01" + "00" + node[2:], "node 1 of the 1 of 32 bytes that 1 leaves in a tree of size 2 need: unexpected EOF"},
+		{"a byte too many", "02" + "01" + "00" + node + "00", "more bytes than those of the 1 nodes"},
+		{"a node too many", "02" + "01" + "00" + node + node, "more bytes than those of the 1 nodes"},
+		{"a node where none is needed", "02" + "02" + "0000" + node, "more bytes than those of the 0 nodes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			in, err := hex.DecodeString(test.in)
