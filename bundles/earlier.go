@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/modseal/modseal/merkle"
 )
@@ -84,24 +85,38 @@ func (l *Log) encodeEarlier(lim limits) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func decodeEarlier(b []byte, lim limits) ([]Consistency, error) {
-	if len(b) == 0 {
-		return nil, fmt.Errorf("%w: without a proof the file is not there", ErrDamaged)
-	}
-	if err := over("consistency proofs", int64(bytes.Count(b, []byte("\n"))), int64(lim.earlier), "of one log"); err != nil {
-		return nil, err
-	}
+// maxProof is how many hashes no consistency proof has more of: two for each level
+// of the largest tree.
+const maxProof = 2 * 64
+
+// decodeEarlier reads consistency.jsonl.
+func decodeEarlier(r io.Reader, lim limits) ([]Consistency, error) {
 	var all []Consistency
-	for line := range bytes.Lines(b) {
+	lines := newLineReader(r, "consistency proof", lim.earlierAll)
+	for {
+		line, err := lines.next()
+		if err == io.EOF && len(all) > 0 {
+			return all, nil
+		}
+		if err == io.EOF {
+			return nil, fmt.Errorf("%w: without a proof the file is not there", ErrDamaged)
+		}
+		if err == nil {
+			err = over("consistency proofs", int64(len(all)+1), int64(lim.earlier), "of one log")
+		}
+		if err == nil {
+			err = over("consistency proof", int64(values(line)), maxProof+1, "values")
+		}
 		var c Consistency
-		err := json.Unmarshal(line, &c)
+		if err == nil {
+			err = json.Unmarshal(line, &c)
+		}
 		if err == nil {
 			err = checkEncoding(c, "", line)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrDamaged, len(all)+1, err)
+			return nil, damaged(fmt.Errorf("line %d: %w", len(all)+1, err))
 		}
 		all = append(all, c)
 	}
-	return all, nil
 }

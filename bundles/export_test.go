@@ -1,6 +1,7 @@
 package bundles
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -11,13 +12,24 @@ import (
 const (
 	Chunk     = chunk
 	MaxWindow = maxWindow
+
+	MaxExpanded = maxExpanded
+	MaxRatio    = maxRatio
 )
+
+// Unsealed are the limits that are lower for what nobody sealed.
+type Unsealed struct{ Manifest, Modules, LogBytes, Entries, Listing int64 }
+
+func UnsealedLimits() Unsealed {
+	l := formatLimits().unsealed()
+	return Unsealed{l.manifest, int64(l.modules), l.logBytes, int64(l.allEntries), l.listing}
+}
 
 func withLimit(name string, n int64) limits {
 	lim := formatLimits()
-	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "projects": &lim.projects, "leaves": &lim.leaves, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "projects": &lim.projects, "leaves": &lim.leaves, "allEntries": &lim.allEntries, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
 	sizes := map[string]*int64{
-		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "module": &lim.module, "checkpoint": &lim.checkpoint,
+		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "project": &lim.project, "expanded": &lim.expanded, "module": &lim.module, "checkpoint": &lim.checkpoint,
 		"multiproof": &lim.multiproof, "earlierAll": &lim.earlierAll, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,
 		"trustFile": &lim.trustFile, "trustBytes": &lim.trustBytes, "info": &lim.info, "goMod": &lim.goMod, "zip": &lim.zip, "carried": &lim.carried,
 	}
@@ -44,11 +56,19 @@ func WriteFileWithLimit(w io.Writer, seals [][]byte, payload io.Reader, size int
 	return writeFrame(w, seals, payload, size, withLimit(name, n))
 }
 
-func DecodeManifest(b []byte) (*Manifest, error) { return decodeManifest(b, formatLimits()) }
-func DecodeEntries(b []byte) ([]Entry, error)    { return decodeEntries(b, formatLimits()) }
+func DecodeManifest(b []byte) (*Manifest, error) {
+	return decodeManifest(bytes.NewReader(b), formatLimits())
+}
+
+func DecodeEntries(b []byte) ([]Entry, error) {
+	return decodeEntries(bytes.NewReader(b), formatLimits())
+}
+
 func EncodeManifest(m *Manifest) ([]byte, error) { return encodeJSON(m, " ") } // unchecked
 
-func DecodeEarlier(b []byte) ([]Consistency, error) { return decodeEarlier(b, formatLimits()) }
+func DecodeEarlier(b []byte) ([]Consistency, error) {
+	return decodeEarlier(bytes.NewReader(b), formatLimits())
+}
 
 func EncodeEarlier(c []Consistency) ([]byte, error) {
 	return (&Log{Earlier: c}).encodeEarlier(formatLimits())

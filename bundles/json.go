@@ -1,23 +1,80 @@
 package bundles
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 )
 
 // errEncoding says that JSON is not in the one encoding that it can have.
 var errEncoding = errors.New("not in its canonical encoding")
 
+// values counts the values in a line of JSON, of objects and arrays the members and
+// elements. To decode one can take memory of many times its bytes.
+func values(line []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '"':
+			quoted = !quoted
+		case '\\': // what follows is no end of a string
+			i++
+		case ',':
+			if !quoted {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// lineReader reads lines of up to max bytes, their newlines included.
+type lineReader struct {
+	r    *bufio.Reader
+	what string
+	max  int64
+	long []byte // a line that is longer than r's buffer
+}
+
+func newLineReader(r io.Reader, what string, max int64) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, maxRead), what: what, max: max}
+}
+
+// next gives the next line, until it is called again, and io.EOF when there is none.
+// The last line can be without a newline.
+func (l *lineReader) next() ([]byte, error) {
+	line, err := l.r.ReadSlice('\n')
+	l.long = l.long[:0]
+	for err == bufio.ErrBufferFull && int64(len(l.long)+len(line)) <= l.max {
+		l.long = append(l.long, line...)
+		line, err = l.r.ReadSlice('\n')
+	}
+	if len(l.long) > 0 {
+		l.long = append(l.long, line...)
+		line = l.long
+	}
+	if over := over(l.what, int64(len(line)), l.max, "bytes"); over != nil {
+		return nil, over
+	}
+	if err == io.EOF && len(line) > 0 {
+		err = nil
+	}
+	return line, err
+}
+
 // encodeJSON is the one encoding of JSON in a bundle: Go's, without HTML
 // escapes, indented or on one line, one newline at the end.
-func encodeJSON(v any, indent string) ([]byte, error) {
+func encodeJSON(v any, indent string) ([]byte, error) { return encodeInside(v, "", indent) }
+
+// encodeInside encodes what is a part of something: prefix is before its second line
+// and those that follow.
+func encodeInside(v any, prefix, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
+	e.SetIndent(prefix, indent)
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
@@ -36,63 +93,4 @@ func checkEncoding(v any, indent string, b []byte) error {
 		return errEncoding
 	}
 	return nil
-}
-
-// manifestReader reads a manifest member by member, in the order that the
-// format gives them, and its lists element by element: a list that is too long,
-// or has an element that is none, ends it before it takes memory. It keeps the
-// first error.
-type manifestReader struct {
-	d   *json.Decoder
-	err error
-}
-
-// token reads a token that must be this one.
-func (r *manifestReader) token(want json.Token) {
-	if r.err != nil {
-		return
-	}
-	got, err := r.d.Token()
-	switch {
-	case err == io.EOF:
-		r.err = io.ErrUnexpectedEOF
-	case err != nil:
-		r.err = err
-	case got != want:
-		r.err = fmt.Errorf("%.60q where %q should be", fmt.Sprint(got), fmt.Sprint(want))
-	}
-}
-
-// member reads a member that must have this name.
-func (r *manifestReader) member(name string, value any) {
-	r.token(name)
-	if r.err == nil {
-		r.err = r.d.Decode(value)
-	}
-}
-
-// readList reads a member that is a list. An element is refused if it takes
-// more than size bytes or fails the check.
-func readList[T any](r *manifestReader, name string, max int, size int64, check func(*T) error) []T {
-	list := []T{}
-	r.token(name)
-	r.token(json.Delim('['))
-	for r.err == nil && r.d.More() {
-		var raw json.RawMessage
-		var v T
-		if len(list) == max {
-			r.err = over(name, int64(max)+1, int64(max), "elements")
-		} else if r.err = r.d.Decode(&raw); r.err == nil {
-			r.err = over("an element of "+name, int64(len(raw)), size, "bytes")
-		}
-		if r.err == nil {
-			r.err = json.Unmarshal(raw, &v)
-		}
-		if r.err == nil {
-			r.err = check(&v)
-		}
-		list = append(list, v)
-	}
-	r.token(json.Delim(']'))
-	return list
 }

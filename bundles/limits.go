@@ -33,25 +33,54 @@ const (
 	MaxZip        = 500 << 20 // bytes of a module's zip, as the go command has it
 	MaxCarried    = 8 << 30   // bytes of all module files together
 	MaxTiles      = 1 << 17   // tiles of one log: 1 GiB
+	MaxProject    = 4 << 20   // bytes of a project in manifest.json
+	MaxTimestamps = 32        // time stamps of an entry
+
+	// MaxLeaves is also how many entries all logs may have together.
+	MaxLeaves = merkle.MaxLeaves
 
 	maxWindow = 8 << 20 // bytes of history that a zstd frame may ask for
+
+	// What decompresses to more than this, and to more than so many times its own
+	// bytes beyond, is nothing but a burden.
+	maxExpanded = 1 << 30 // bytes
+	maxRatio    = 16
+)
+
+// Limits on what nobody trusted sealed: anybody can have made it, and reading it must
+// not take more than 256 MiB of memory, whatever it is. Each is the largest value that
+// is accepted.
+const (
+	MaxUnsealedManifest = 40 << 20 // bytes of manifest.json
+	MaxUnsealedModules  = 1 << 18  // modules in a bundle
+	MaxUnsealedLogBytes = 80 << 20 // bytes of all files of all logs together
+	MaxUnsealedEntries  = 1 << 18  // entries of all logs together
+	MaxUnsealedListing  = 32 << 20 // bytes of one listing
 )
 
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, projects, mains, leaves, earlier, trustFiles, tiles int
+	seals, logs, modules, artifacts, projects, mains, leaves, allEntries, earlier, timestamps, trustFiles, tiles int
 
-	seal, payload, manifest, module, checkpoint, multiproof, earlierAll, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
+	seal, payload, expanded, manifest, project, module, checkpoint, multiproof, earlierAll, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, projects: MaxProjects, mains: MaxMains, leaves: merkle.MaxLeaves, earlier: MaxEarlier, trustFiles: MaxTrustFiles, tiles: MaxTiles,
-		seal: MaxSeal, payload: MaxPayload, manifest: MaxManifest, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof, earlierAll: MaxEarlierAll,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, projects: MaxProjects, mains: MaxMains, leaves: MaxLeaves, allEntries: MaxLeaves, earlier: MaxEarlier, timestamps: MaxTimestamps, trustFiles: MaxTrustFiles, tiles: MaxTiles,
+		seal: MaxSeal, payload: MaxPayload, expanded: maxExpanded, manifest: MaxManifest, project: MaxProject, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof, earlierAll: MaxEarlierAll,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,
 	}
+}
+
+// unsealed are the limits on what nobody trusted sealed.
+func (l limits) unsealed() limits {
+	l.manifest, l.modules = min(l.manifest, MaxUnsealedManifest), min(l.modules, MaxUnsealedModules)
+	l.logBytes, l.allEntries = min(l.logBytes, MaxUnsealedLogBytes), min(l.allEntries, MaxUnsealedEntries)
+	l.listing = min(l.listing, MaxUnsealedListing)
+	return l
 }
 
 // over says that something is above its limit, if it is.

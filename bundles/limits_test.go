@@ -2,8 +2,10 @@ package bundles_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +20,8 @@ func TestLimitsOfTheFormat(t *testing.T) {
 		{bundles.MaxLogs, 4096}, {bundles.MaxModules, 1048576}, {bundles.MaxModule, 1 << 20}, {bundles.MaxCheckpoint, 64 << 10},
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
 		{bundles.MaxArtifacts, 65536}, {bundles.MaxProjects, 10_000}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
+		{bundles.MaxLeaves, 4194304}, {bundles.MaxProject, 4 << 20}, {bundles.MaxTimestamps, 32}, {bundles.MaxExpanded, 1 << 30}, {bundles.MaxRatio, 16},
+		{bundles.MaxUnsealedManifest, 40 << 20}, {bundles.MaxUnsealedModules, 262144}, {bundles.MaxUnsealedLogBytes, 80 << 20}, {bundles.MaxUnsealedEntries, 262144}, {bundles.MaxUnsealedListing, 32 << 20},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])
@@ -42,6 +46,14 @@ func TestAtTheLimitsAndOneOver(t *testing.T) {
 		}
 		return n
 	}
+	var projects []json.RawMessage
+	if err := json.Unmarshal(manifest(files)["projects"], &projects); err != nil {
+		t.Fatal(err)
+	}
+	project := int64(0)
+	for _, p := range projects {
+		project = max(project, int64(len(p)))
+	}
 	all, listings, listing := int64(0), int64(0), int64(0)
 	for _, f := range files[1:] {
 		if strings.HasPrefix(f.name, "listings/") {
@@ -51,14 +63,15 @@ func TestAtTheLimitsAndOneOver(t *testing.T) {
 		}
 	}
 	module := int64(0) // as it stands in the manifest, without what is around it
-	manifest := string(files[0].data)
-	for s := range strings.SplitSeq(manifest[strings.Index(manifest, `"modules"`):strings.Index(manifest, `"listings"`)], "\n  {") {
+	text := string(files[0].data)
+	for s := range strings.SplitSeq(text[strings.Index(text, `"modules"`):strings.Index(text, `"listings"`)], "\n  {") {
 		if end := strings.LastIndex(s, "\n  }"); end >= 0 {
 			module = max(module, int64(end+len("\n  }")+1))
 		}
 	}
 	for name, n := range map[string]int64{
-		"manifest": size("manifest.json"), "logs": 2, "modules": 5, "projects": 2, "module": module, "leaves": 5,
+		"manifest": size("manifest.json"), "logs": 2, "modules": 5, "projects": 2, "module": module, "project": project, "leaves": 5, "allEntries": 10,
+		"expanded":   int64(len(decompress(t, payload)) - bundles.MaxRatio*len(payload)),
 		"checkpoint": max(size("logs/0/checkpoint"), size("logs/1/checkpoint")),
 		"multiproof": max(size("logs/0/multiproof"), size("logs/1/multiproof")),
 		"entries":    max(size("logs/0/entries.jsonl"), size("logs/1/entries.jsonl")),
@@ -72,7 +85,7 @@ func TestAtTheLimitsAndOneOver(t *testing.T) {
 		}
 		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, name, n-1)
 		wantDamaged(t, fmt.Sprintf("%s over the limit %d", name, n-1), b, err)
-		if name == "module" || name == "leaves" {
+		if slices.Contains([]string{"module", "leaves"}, name) {
 			continue // the writer's other limits are below these
 		}
 		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n); err != nil {
@@ -81,6 +94,77 @@ func TestAtTheLimitsAndOneOver(t *testing.T) {
 		if err := bundles.WriteWithLimit(&bytes.Buffer{}, p, name, n-1); err == nil {
 			t.Errorf("%s was written over the limit %d", name, n-1)
 		}
+	}
+}
+
+// manifest gives the members of a manifest as they stand in it.
+func manifest(files []file) (members map[string]json.RawMessage) {
+	if err := json.Unmarshal(files[0].data, &members); err != nil {
+		panic(err)
+	}
+	return members
+}
+
+// Property: what nobody trusted sealed may have a quarter of the modules that may be
+// sealed, and entries in proportion; whose own it is may have all.
+func TestLimitsOfTheUnsealed(t *testing.T) {
+	p := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-01-02T03:04:05Z"}}
+	for i := range bundles.MaxUnsealedModules + 1 {
+		p.Manifest.Modules = append(p.Manifest.Modules, bundles.Module{Path: fmt.Sprintf("a.b/%07x", i), Version: "v0.0.0"})
+	}
+	over := framed(t, write(t, p), []byte("seal"))
+	p.Manifest.Modules = p.Manifest.Modules[1:]
+	at := framed(t, write(t, p), []byte("seal"))
+	for name, c := range map[string]struct {
+		file []byte
+		o    bundles.OpenOptions
+		ok   bool
+	}{
+		"at the limit":                  {at, bundles.OpenOptions{InsecureIgnoreSeals: true}, true},
+		"one over":                      {over, bundles.OpenOptions{InsecureIgnoreSeals: true}, false},
+		"one over, with a seal of some": {over, bundles.OpenOptions{InsecureIgnoreSeals: true, Seals: &recorder{}}, false},
+		"one over, sealed":              {over, bundles.OpenOptions{Seals: &recorder{accept: true}}, true},
+		"one over, and one's own":       {over, bundles.OpenOptions{InsecureIgnoreSeals: true, Own: true}, true},
+	} {
+		b, err := bundles.Open(bytes.NewReader(c.file), int64(len(c.file)), c.o)
+		if c.ok && err != nil || !c.ok && !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !c.ok {
+			wantDamaged(t, name, b, err)
+			if err == nil || !strings.Contains(err.Error(), "modules: more than 262144 elements (limits are lower for") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if got, want := bundles.UnsealedLimits(), (bundles.Unsealed{
+		Manifest: bundles.MaxUnsealedManifest, Modules: bundles.MaxUnsealedModules, LogBytes: bundles.MaxUnsealedLogBytes,
+		Entries: bundles.MaxUnsealedEntries, Listing: bundles.MaxUnsealedListing,
+	}); got != want {
+		t.Errorf("limits of the unsealed: %+v, want %+v", got, want)
+	}
+}
+
+// Property: an entry has up to 32 time stamps, for reader and writer.
+func TestTimestampsAtTheLimit(t *testing.T) {
+	p := sample(false)
+	stamps := make([][]byte, bundles.MaxTimestamps+1)
+	for i := range stamps {
+		stamps[i] = []byte{byte(i)}
+	}
+	p.Logs[0].Entries[0].Timestamps = stamps[1:]
+	good := write(t, p)
+	if _, err := open(framed(t, good)); err != nil {
+		t.Error(err)
+	}
+	files := unpack(t, good)
+	entries := at(t, files, "logs/0/entries.jsonl")
+	entries.data = bytes.Replace(entries.data, []byte(`"timestamps":[`), []byte(`"timestamps":["AA==",`), 1)
+	b, err := open(repacked(t, relisted(t, files)))
+	wantDamaged(t, "33 time stamps", b, err)
+	p.Logs[0].Entries[0].Timestamps = stamps
+	if err := bundles.WritePayload(&bytes.Buffer{}, p); err == nil {
+		t.Error("33 time stamps were written")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"unicode/utf8"
 
@@ -45,9 +46,6 @@ type Envelope struct {
 	Signature   []byte `json:"signature"`
 	KeyID       string `json:"keyID,omitempty"` // as the signer wrote it; selects nothing
 }
-
-// minEntry is the fewest bytes that an entry has in entries.jsonl.
-const minEntry = int64(len(`{"index":0,"leaf":""}` + "\n"))
 
 // LeafHash is the entry's hash in the tree.
 func (e *Entry) LeafHash() merkle.Hash { return merkle.LeafHash([]byte(e.Leaf)) }
@@ -96,7 +94,7 @@ func (l *Log) check() error {
 			return fmt.Errorf("%w: log %.60q: entry %d has a negative time", ErrDamaged, l.Name, e.Index)
 		}
 		if !e.complete() {
-			return fmt.Errorf("%w: log %.60q: entry %d has an envelope without payload or signature, or an empty time stamp", ErrDamaged, l.Name, e.Index)
+			return fmt.Errorf("%w: log %.60q: entry %d has more than 32 time stamps, an envelope without payload or signature, or an empty time stamp", ErrDamaged, l.Name, e.Index)
 		}
 	}
 	return l.checkEarlier()
@@ -108,7 +106,7 @@ func (e *Entry) complete() bool {
 	if e.Envelope != nil && (len(e.Envelope.Payload) == 0 || len(e.Envelope.Signature) == 0) {
 		return false
 	}
-	return !slices.ContainsFunc(e.Timestamps, func(t []byte) bool { return len(t) == 0 })
+	return len(e.Timestamps) <= MaxTimestamps && !slices.ContainsFunc(e.Timestamps, func(t []byte) bool { return len(t) == 0 })
 }
 
 func (e *Entry) isUTF8() bool {
@@ -134,29 +132,35 @@ func (l *Log) encodeEntries(lim limits) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func decodeEntries(b []byte, lim limits) ([]Entry, error) {
-	n := int64(bytes.Count(b, []byte("\n")))
-	if err := over("entries.jsonl", n, int64(lim.leaves), "lines"); err != nil {
-		return nil, err
-	}
-	entries := make([]Entry, 0, min(n, int64(len(b))/minEntry)) // memory for those that can be there
-	for len(b) > 0 {
-		line := b
-		if i := bytes.IndexByte(b, '\n'); i >= 0 { // else its encoding differs
-			line = b[:i+1]
+// decodeEntries reads entries.jsonl.
+func decodeEntries(r io.Reader, lim limits) ([]Entry, error) {
+	entries := []Entry{}
+	lines := newLineReader(r, "entry", lim.entry)
+	for {
+		line, err := lines.next()
+		if err == io.EOF {
+			return entries, nil
 		}
-		b = b[len(line):]
-		e, err := decodeEntry(line, lim)
+		if err == nil {
+			err = over("entries.jsonl", int64(len(entries)+1), int64(min(lim.leaves, lim.allEntries)), "lines")
+		}
+		var e Entry
+		if err == nil {
+			e, err = decodeEntry(line, lim)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: entries.jsonl: line %d: %w", ErrDamaged, len(entries)+1, err)
+			return nil, damaged(fmt.Errorf("entries.jsonl: line %d: %w", len(entries)+1, err))
 		}
 		entries = append(entries, e)
 	}
-	return entries, nil
 }
 
+// entryValues is how many values an entry has besides its time stamps: members, and
+// those of its envelope.
+const entryValues = 7 + 4
+
 func decodeEntry(line []byte, lim limits) (e Entry, err error) {
-	if err := over("entry", int64(len(line)), lim.entry, "bytes"); err != nil {
+	if err := over("entry", int64(values(line)), int64(entryValues+lim.timestamps), "values"); err != nil {
 		return e, err
 	}
 	if err := json.Unmarshal(line, &e); err != nil {

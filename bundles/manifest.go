@@ -1,12 +1,12 @@
 package bundles
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,6 +134,15 @@ func (m *Manifest) encode(lim limits) ([]byte, error) {
 	if err := m.check(lim); err != nil {
 		return nil, err
 	}
+	for i := range m.Projects {
+		project, err := encodeInside(&m.Projects[i], "  ", " ")
+		if err != nil {
+			return nil, err
+		}
+		if err := over("an element of projects", int64(len(project)-1), lim.project, "bytes"); err != nil {
+			return nil, err
+		}
+	}
 	b, err := encodeJSON(m, " ")
 	if err != nil {
 		return nil, err
@@ -141,41 +150,40 @@ func (m *Manifest) encode(lim limits) ([]byte, error) {
 	return b, over(ManifestName, int64(len(b)), lim.manifest, "bytes")
 }
 
-func decodeManifest(b []byte, lim limits) (*Manifest, error) {
-	m, err := readManifest(b, lim)
-	if err == nil {
-		err = checkEncoding(m, " ", b)
-	}
+func decodeManifest(from io.Reader, lim limits) (*Manifest, error) {
+	m, err := readManifest(from, lim)
 	if err == nil {
 		err = m.check(lim)
 	}
 	switch {
 	case err == nil:
 		return m, nil
-	case errors.Is(err, ErrVersion), errors.Is(err, ErrDamaged):
+	case errors.Is(err, ErrVersion), errors.Is(err, ErrDamaged), errors.Is(err, errReading):
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: manifest: %w", ErrDamaged, err)
 }
 
-// readManifest reads the members. Order, uniqueness and encoding remain to be
-// checked.
-func readManifest(b []byte, lim limits) (*Manifest, error) {
+// readManifest reads the members, in their encoding. Order and uniqueness remain to
+// be checked.
+func readManifest(from io.Reader, lim limits) (*Manifest, error) {
 	var m Manifest
-	r := &manifestReader{d: json.NewDecoder(bytes.NewReader(b))}
+	r := newManifestReader(from)
 	r.token(json.Delim('{'))
-	r.member("mediaType", &m.MediaType)
+	r.token("mediaType")
+	r.value("mediaType", lim.module, &m.MediaType)
 	if r.err == nil && m.MediaType != MediaType {
 		return nil, fmt.Errorf("%w %.100q (this version reads %s)", ErrVersion, m.MediaType, MediaType)
 	}
-	r.member("created", &m.Created)
-	m.Projects = readList(r, "projects", lim.projects, lim.module, func(p *Project) error { return p.check(lim) })
+	r.same(r.begin("mediaType"), &m.MediaType, "")
+	r.member("created", lim.module, &m.Created)
+	m.Projects = readList(r, "projects", lim.projects, lim.project, func(p *Project) error { return p.check(lim) })
 	m.Logs = readList(r, "logs", lim.logs, lim.module, (*LogInfo).check)
 	m.Modules = readList(r, "modules", lim.modules, lim.module, func(d *Module) error { return d.check(len(m.Logs)) })
 	m.Artifacts = readList(r, "artifacts", lim.artifacts, lim.module, func(a *Artifact) error { return a.check(len(m.Logs)) })
-	r.member("listings", &m.Listings)
+	r.member("listings", lim.module, &m.Listings)
 	m.Files = readList(r, "files", lim.logs*len(logFiles(lim))+lim.trustFiles, lim.module, func(*File) error { return nil })
-	r.token(json.Delim('}'))
+	r.end()
 	return &m, r.err
 }
 

@@ -175,7 +175,7 @@ func TestLiesAboutFiles(t *testing.T) {
 		{"size too large", func(m *bundles.Manifest) { m.Files[2].Size++ }, "logs/0/multiproof is not the file that the manifest lists"},
 		{"size too small", func(m *bundles.Manifest) { m.Files[2].Size-- }, "logs/0/multiproof: more than"},
 		{"size below zero", func(m *bundles.Manifest) { m.Files[2].Size = -1 }, `file "logs/0/multiproof" of -1 bytes`},
-		{"sizes that overflow", func(m *bundles.Manifest) { m.Files[0].Size, m.Files[1].Size = 1<<62, 1<<62 }, "all files of logs: more than 1073741824 bytes"},
+		{"sizes that overflow", func(m *bundles.Manifest) { m.Files[0].Size, m.Files[1].Size = 1<<62, 1<<62 }, "all files of logs: more than 83886080 bytes"},
 	})
 }
 

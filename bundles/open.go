@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
 // OpenOptions say whom to trust.
@@ -17,6 +19,10 @@ type OpenOptions struct {
 	// follows them. Else that is left to who uses them: each is checked when it is
 	// handed out. What nobody sealed is read whole in any case.
 	Whole bool
+	// Own says that the caller has made it or is about to seal it: then the limits are
+	// those of a sealed bundle. Else those on what nobody sealed are lower, so that
+	// reading it does not take more than 256 MiB of memory.
+	Own bool
 }
 
 // Bundle is an opened bundle: authenticated by Seals, well formed, and not yet
@@ -58,7 +64,14 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnsealed, errors.Join(b.Refused...))
 	}
-	if err := b.decode(o.Whole || len(b.Seals) == 0); err != nil {
+	if len(b.Seals) == 0 && !o.Own {
+		b.limits = lim.unsealed()
+	}
+	err = b.decode(o.Whole || len(b.Seals) == 0)
+	if errors.Is(err, limit.ErrExceeded) && b.limits != lim {
+		err = fmt.Errorf("%w (limits are lower for a bundle that no trusted sealer sealed)", err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, nil

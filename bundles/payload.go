@@ -28,7 +28,9 @@ func (b *Bundle) openPayload() (*payloadReader, error) {
 	if err != nil {
 		return nil, damaged(err)
 	}
-	return &payloadReader{newCanonicalReader(&decompressor{z, from}), b.limits, z.Close}, nil
+	most := b.limits.expanded + maxRatio*b.payload.size
+	all := limit.Reader(&decompressor{z, from}, PayloadName+", decompressed", most)
+	return &payloadReader{newCanonicalReader(all), b.limits, z.Close}, nil
 }
 
 // openPayloadAfter opens the inner archive and goes past so many files, which were
@@ -70,11 +72,14 @@ func (b *Bundle) decode(whole bool) error {
 		return err
 	}
 	defer p.close()
-	data, err := p.file(ManifestName, p.lim.manifest)
+	size, err := p.open(ManifestName)
+	if err == nil {
+		err = over(ManifestName, size, p.lim.manifest, "bytes")
+	}
 	if err != nil {
 		return err
 	}
-	m, err := decodeManifest(data, p.lim)
+	m, err := decodeManifest(p, p.lim)
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (b *Bundle) decode(whole bool) error {
 
 // rest checks what is handed out only when it is asked for, and that nothing follows.
 func (p *payloadReader) rest(m *Manifest, logs []Log) error {
-	if err := p.listings(m.listingDigests(), allListings, func(string, []byte) error { return nil }); err != nil {
+	if err := p.eachListing(m.listingDigests(), p.checkListing); err != nil {
 		return err
 	}
 	if err := p.carried(m, func(CarriedFile, io.Reader) error { return nil }); err != nil {
@@ -142,9 +147,25 @@ func (p *payloadReader) file(name string, max int64) ([]byte, error) {
 	if err := over(name, size, max, "bytes"); err != nil {
 		return nil, err
 	}
-	data, err := limit.ReadAll(p, name, max)
-	if err != nil {
-		return nil, damaged(err)
+	return p.bytes(size)
+}
+
+// bytes reads the file that open went to, which has this size, or says so: what is
+// not there costs little, and what is there is hardly ever copied.
+func (p *payloadReader) bytes(size int64) ([]byte, error) {
+	data := make([]byte, 0, min(size, maxRead))
+	for int64(len(data)) < size {
+		if len(data) == cap(data) {
+			data = append(make([]byte, 0, min(size, 8*int64(cap(data)))), data...)
+		}
+		n, err := p.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if err == io.EOF && int64(len(data)) < size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && err != io.EOF {
+			return nil, damaged(err)
+		}
 	}
 	return data, nil
 }
@@ -154,26 +175,26 @@ type logFileKind struct {
 	name     string
 	max      int64 // bytes
 	optional bool
-	decode   func(l *Log, data []byte) error
+	decode   func(l *Log, r io.Reader) error
 }
 
 // logFiles are the files of a log, sorted by name.
 func logFiles(lim limits) []logFileKind {
 	return []logFileKind{
-		{"checkpoint", lim.checkpoint, false, func(l *Log, data []byte) error {
-			l.Checkpoint = data
-			return nil
-		}},
-		{"consistency.jsonl", lim.earlierAll, true, func(l *Log, data []byte) (err error) {
-			l.Earlier, err = decodeEarlier(data, lim)
+		{"checkpoint", lim.checkpoint, false, func(l *Log, r io.Reader) (err error) {
+			l.Checkpoint, err = limit.ReadAll(r, "checkpoint", lim.checkpoint)
 			return err
 		}},
-		{"entries.jsonl", lim.entries, false, func(l *Log, data []byte) (err error) {
-			l.Entries, err = decodeEntries(data, lim)
+		{"consistency.jsonl", lim.earlierAll, true, func(l *Log, r io.Reader) (err error) {
+			l.Earlier, err = decodeEarlier(r, lim)
 			return err
 		}},
-		{"multiproof", lim.multiproof, false, func(l *Log, data []byte) (err error) {
-			l.Proof, err = merkle.ParseMultiproof(data)
+		{"entries.jsonl", lim.entries, false, func(l *Log, r io.Reader) (err error) {
+			l.Entries, err = decodeEntries(r, lim)
+			return err
+		}},
+		{"multiproof", lim.multiproof, false, func(l *Log, r io.Reader) (err error) {
+			l.Proof, err = merkle.ReadMultiproof(r)
 			return err
 		}},
 	}
@@ -208,7 +229,7 @@ func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 	if listed != needed {
 		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, listed, len(m.Logs), needed)
 	}
-	left := p.lim.logBytes
+	left, entries := p.lim.logBytes, 0
 	for _, f := range files { // each once
 		at, ok := places[f.Name]
 		if !ok || f.Size < 0 {
@@ -218,12 +239,15 @@ func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 			return nil, over("all files of logs", p.lim.logBytes+1, p.lim.logBytes, "bytes")
 		}
 		left -= f.Size
-		data, err := p.listedFile(f, at.kind.max)
-		if err != nil {
+		l := &logs[at.log]
+		if err := p.listedFile(f, at.kind.max, func(r io.Reader) error { return at.kind.decode(l, r) }); err != nil {
 			return nil, err
 		}
-		if err := at.kind.decode(&logs[at.log], data); err != nil {
-			return nil, damaged(fmt.Errorf("%s: %w", f.Name, err))
+		if at.kind.name == "entries.jsonl" {
+			entries += len(l.Entries)
+		}
+		if err := over("entries of all logs", int64(entries), int64(p.lim.allEntries), "entries"); err != nil {
+			return nil, err
 		}
 	}
 	for i := range logs {
@@ -235,47 +259,74 @@ func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 }
 
 // listedFile reads a file that must be the one that the manifest lists.
-func (p *payloadReader) listedFile(f File, max int64) ([]byte, error) {
-	data, err := p.file(f.Name, min(max, f.Size))
+func (p *payloadReader) listedFile(f File, max int64, read func(io.Reader) error) error {
+	size, err := p.open(f.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 || int64(len(data)) != f.Size {
-		return nil, fmt.Errorf("%w: %s is not the file that the manifest lists", ErrDamaged, f.Name)
+	if err := over(f.Name, size, min(max, f.Size), "bytes"); err != nil {
+		return err
 	}
-	return data, nil
+	h := sha256.New()
+	all := io.TeeReader(p, h)
+	if err := read(all); err != nil {
+		return damaged(fmt.Errorf("%s: %w", f.Name, err))
+	}
+	if _, err := io.Copy(io.Discard, all); err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != f.SHA256 || size != f.Size {
+		return fmt.Errorf("%w: %s is not the file that the manifest lists", ErrDamaged, f.Name)
+	}
+	return nil
 }
 
-func allListings(string) bool { return true }
-
-// listings goes through these listings, which come next and in this order, and
-// reads those that are wanted.
-func (p *payloadReader) listings(digests []string, want func(digest string) bool, yield func(digest string, listing []byte) error) error {
+// eachListing goes to these listings, which come next and in this order.
+func (p *payloadReader) eachListing(digests []string, read func(digest string, size int64) error) error {
 	left := p.lim.listings
 	for _, digest := range digests {
-		name, max := "listings/"+digest, min(p.lim.listing, left)
-		if !want(digest) {
-			size, err := p.open(name)
-			if err == nil {
-				err = over(name, size, max, "bytes")
-			}
-			if err != nil {
-				return err
-			}
-			left -= size
-			continue // next goes past it
-		}
-		data, err := p.file(name, max)
+		size, err := p.open("listings/" + digest)
 		if err != nil {
 			return err
 		}
-		left -= int64(len(data))
-		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
-			return fmt.Errorf("%w: listings/%s has another digest", ErrDamaged, digest)
+		if err := over("listings/"+digest, size, min(p.lim.listing, left), "bytes"); err != nil {
+			return err
 		}
-		if err := yield(digest, data); err != nil {
+		left -= size
+		if err := read(digest, size); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkListing reads a listing for its digest alone.
+func (p *payloadReader) checkListing(digest string, _ int64) error {
+	h := sha256.New()
+	if _, err := io.Copy(h, p); err != nil {
+		return err
+	}
+	if hex.EncodeToString(h.Sum(nil)) != digest {
+		return fmt.Errorf("%w: listings/%s has another digest", ErrDamaged, digest)
+	}
+	return nil
+}
+
+func allListings(string) bool { return true }
+
+// listings goes to these listings, and reads those that are wanted.
+func (p *payloadReader) listings(digests []string, want func(digest string) bool, yield func(digest string, listing []byte) error) error {
+	return p.eachListing(digests, func(digest string, size int64) error {
+		if !want(digest) {
+			return nil // next goes past it
+		}
+		data, err := p.bytes(size)
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != digest {
+			return fmt.Errorf("%w: listings/%s has another digest", ErrDamaged, digest)
+		}
+		return yield(digest, data)
+	})
 }

@@ -41,13 +41,28 @@ type canonicalReader struct {
 
 func newCanonicalReader(r io.Reader) *canonicalReader {
 	c := &canonicalReader{pending: new(bytes.Buffer)}
-	c.raw = io.TeeReader(r, c.pending)
+	c.raw = io.TeeReader(r, boundedWriter{c.pending})
 	c.in = tar.NewReader(c.raw)
 	c.out = tar.NewWriter(compareWriter{c.pending})
 	return c
 }
 
 var errNotCanonical = fmt.Errorf("%w: archive is not in canonical form", ErrDamaged)
+
+// maxPending is how many bytes are read before they are compared: what one Read can
+// take, padding and a header. A tar reader takes any number of headers that are about
+// the file which follows them, of which a canonical archive has none.
+const maxPending = maxRead + 4*block
+
+// boundedWriter adds to the buffer what is within maxPending.
+type boundedWriter struct{ b *bytes.Buffer }
+
+func (w boundedWriter) Write(p []byte) (int, error) {
+	if w.b.Len()+len(p) > maxPending {
+		return 0, errNotCanonical
+	}
+	return w.b.Write(p)
+}
 
 // compareWriter takes what is written off the front of the buffer.
 type compareWriter struct{ b *bytes.Buffer }

@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
 // Limits of the trust chain. Each is the largest value that is accepted.
@@ -65,7 +68,11 @@ func (p *payloadReader) trust(files []File) (map[string][]byte, error) {
 	}
 	var out map[string][]byte
 	for _, f := range files {
-		data, err := p.listedFile(f, p.lim.trustFile)
+		var data []byte
+		err := p.listedFile(f, p.lim.trustFile, func(r io.Reader) (err error) {
+			data, err = limit.ReadAll(r, f.Name, p.lim.trustFile)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

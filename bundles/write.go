@@ -45,11 +45,13 @@ func (p *Payload) write(w io.Writer, lim limits) error {
 	if err != nil {
 		return err
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow))
+	packed := &counter{w: w}
+	z, err := zstd.NewWriter(packed, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(maxWindow))
 	if err != nil {
 		return err
 	}
-	t := tar.NewWriter(z)
+	expanded := &counter{w: z}
+	t := tar.NewWriter(expanded)
 	// A block of zstd has one table for its literals, so what can be compressed
 	// does not share one with the hashes of a multiproof, which can't.
 	endBlock := func() error { return errors.Join(t.Flush(), z.Flush()) }
@@ -72,7 +74,22 @@ func (p *Payload) write(w io.Writer, lim limits) error {
 	if err := t.Close(); err != nil {
 		return err
 	}
-	return z.Close()
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return over(PayloadName+", decompressed", expanded.n, lim.expanded+maxRatio*packed.n, "bytes")
+}
+
+// counter counts the bytes that are written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // files encodes the logs and completes the manifest; the contents come in the
@@ -90,7 +107,7 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 		m.Modules = []Module{}
 	}
 	contents := map[string][]byte{}
-	left := lim.logBytes
+	left, entries := lim.logBytes, 0
 	if m.Artifacts == nil {
 		m.Artifacts = []Artifact{}
 	}
@@ -99,6 +116,10 @@ func (p *Payload) files(lim limits) ([][]byte, error) {
 			p.Logs[i].Size = proof.Size
 		}
 		m.Logs[i] = p.Logs[i].LogInfo
+		entries += len(p.Logs[i].Entries)
+		if err := over("entries of all logs", int64(entries), int64(lim.allEntries), "entries"); err != nil {
+			return nil, err
+		}
 		files, err := p.Logs[i].files(lim)
 		if err != nil {
 			return nil, err

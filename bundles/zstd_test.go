@@ -1,6 +1,7 @@
 package bundles_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -142,6 +143,31 @@ func bytesChunks(b []byte, n int) func(yield func([]byte) bool) {
 	}
 }
 
+// headersOfHeaders are n headers of 1 MiB for one file, which no tar reader comes to.
+func headersOfHeaders(t *testing.T, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := w.WriteHeader(&tar.Header{Name: bundles.ManifestName, Mode: 0o644, PAXRecords: map[string]string{"MODSEAL.x": strings.Repeat("x", 1<<20-1000)}}); err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Repeat(b.Bytes()[:b.Len()-512], n)
+}
+
+// Property: nothing in a frame is kept that is not a seal. It is read before anybody is
+// trusted.
+func TestFrameBomb(t *testing.T) {
+	file := headersOfHeaders(t, 64)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b, err := open(file)
+	runtime.ReadMemStats(&after)
+	wantDamaged(t, "headers of a header", b, err)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d MiB were allocated for a frame of %d MiB", used>>20, len(file)>>20)
+	}
+}
+
 // Property: what decompresses or decodes to far more than it takes is refused
 // before it takes memory.
 func TestBombs(t *testing.T) {
@@ -156,6 +182,13 @@ func TestBombs(t *testing.T) {
 		at(t, lied, "logs/0/entries.jsonl").data = data
 		return relisted(t, lied)
 	}
+	head := manifest[:strings.Index(manifest, `"created"`)]
+	instead := func(text string) []byte { return archive(t, []file{{bundles.ManifestName, []byte(head + text)}}) }
+	beside := func(log, name, data string) []byte {
+		files := unpack(t, write(t, since(2)))
+		at(t, files, "logs/"+log+"/"+name).data = []byte(data)
+		return archive(t, relisted(t, files))
+	}
 	refs := manifest[:strings.Index(manifest, `"entries": [`)] + `"entries": [` + strings.Repeat("{},", 1<<20)
 	tar := archive(t, files)
 	cut := func(name string, size int) []byte { // an archive whose first file is said to be large
@@ -169,6 +202,7 @@ func TestBombs(t *testing.T) {
 		"manifest over its limit":           {append(cut(bundles.ManifestName, bundles.MaxManifest+1), zeros(32*mib)...), mib},
 		"manifest that is not there":        {cut(bundles.ManifestName, bundles.MaxManifest), mib},
 		"another file":                      {append(cut("bomb", 32*mib), zeros(32*mib)...), mib},
+		"headers of a header":               {headersOfHeaders(t, 64), 4 * mib},
 		"zeros after the end":               {append(bytes.Clone(tar), zeros(32*mib)...), mib},
 		"a listing that is not in the list": {archive(t, append(append([]file{}, files...), file{"listings/" + hexOf("x"), zeros(32 * mib)})), mib},
 		"empty lines":                       {archive(t, entries(bytes.Repeat([]byte("\n"), mib))), 16 * mib},
@@ -176,6 +210,14 @@ func TestBombs(t *testing.T) {
 		"empty modules":                     {archive(t, list("modules", "{}", mib)), 16 * mib},
 		"empty files":                       {archive(t, list("files", "{}", mib)), 16 * mib},
 		"empty logs":                        {archive(t, list("logs", "{}", mib)), 16 * mib},
+		"a long string":                     {instead(`"created": "` + strings.Repeat("x", 32*mib)), 8 * mib},
+		"spaces":                            {instead(strings.Repeat(" ", 32*mib)), mib},
+		"deep nesting":                      {instead(`"created": ` + strings.Repeat("[", 32*mib)), 8 * mib},
+		"a long name":                       {instead(`"` + strings.Repeat("x", 32*mib)), mib},
+		"a workspace of nothing":            {instead(`"created": "2026-01-02T03:04:05Z",` + "\n" + ` "project": {"workspace": [` + strings.Repeat(`"",`, 8*mib) + `""]}`), 36 * mib},
+		"a module without an end":           {archive(t, []file{{bundles.ManifestName, []byte(manifest[:strings.Index(manifest, `"modules"`)] + `"modules": [{"path": "` + strings.Repeat("x", 32*mib))}}), 8 * mib},
+		"time stamps of nothing":            {beside("0", "entries.jsonl", `{"index":0,"leaf":"","timestamps":[`+strings.Repeat(`"",`, 2*mib)+`""]}`+"\n"), 36 * mib},
+		"a proof of nothing":                {beside("1", "consistency.jsonl", `{"size":2,"proof":[`+strings.Repeat(`"",`, 2*mib)+`""]}`+"\n"), 36 * mib},
 		"a module of empty entries":         {archive(t, []file{{bundles.ManifestName, []byte(refs)}}), 24 * mib},
 	} {
 		payload := compress(t, c.tar)

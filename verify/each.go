@@ -32,7 +32,7 @@ func CheckEach(ctx context.Context, r Request, targets []Target, each func(t Tar
 	if r.Trust == nil {
 		return errNoTrust
 	}
-	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals, Whole: true})
+	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals, Own: r.OwnManifest, Whole: true})
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err := r.something(e); err != nil {
 		return nil, err
 	}
-	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals})
+	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals, Own: r.OwnManifest})
 	if err != nil {
 		return nil, err
 	}
