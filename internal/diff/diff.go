@@ -178,44 +178,66 @@ func trust(b *bundles.Bundle) map[string]string {
 }
 
 func modules(old, new *bundles.Manifest) []Module {
-	byPath := func(m *bundles.Manifest) map[string]map[string]*ModuleState {
-		out := map[string]map[string]*ModuleState{}
-		for i := range m.Modules {
-			d := &m.Modules[i]
-			if out[d.Path] == nil {
-				out[d.Path] = map[string]*ModuleState{}
-			}
-			out[d.Path][d.Version] = &ModuleState{d.Version, d.Zip, d.Listing, d.LeftOut, d.Carried, d.Vendor}
-		}
-		return out
-	}
 	out := []Module{}
-	before, after := byPath(old), byPath(new)
-	for _, path := range slices.Sorted(maps.Keys(union(before, after))) {
-		var gone, come []*ModuleState // versions
-		for _, version := range slices.Sorted(maps.Keys(union(before[path], after[path]))) {
-			a, b := before[path][version], after[path][version]
-			switch changeOf(a != nil, b != nil, reflect.DeepEqual(a, b)) {
-			case Removed:
-				gone = append(gone, a)
-			case Added:
-				come = append(come, b)
-			case Changed:
-				out = append(out, Module{Changed, path, a, b})
-			}
+	for a, b := old.Modules, new.Modules; len(a)+len(b) > 0; { // both sorted by path
+		var before, after []bundles.Module
+		if len(b) == 0 || len(a) > 0 && a[0].Path <= b[0].Path {
+			before, a = cutPath(a, a[0].Path)
+			after, b = cutPath(b, before[0].Path)
+		} else {
+			after, b = cutPath(b, b[0].Path)
 		}
-		if len(gone) == 1 && len(come) == 1 {
-			out = append(out, Module{Changed, path, gone[0], come[0]})
-			continue
-		}
-		for _, a := range gone {
-			out = append(out, Module{Removed, path, a, nil})
-		}
-		for _, b := range come {
-			out = append(out, Module{Added, path, nil, b})
-		}
+		out = append(out, versions(before, after)...)
 	}
 	return out
+}
+
+// cutPath cuts off the versions of one module.
+func cutPath(m []bundles.Module, path string) (versions, rest []bundles.Module) {
+	n := 0
+	for n < len(m) && m[n].Path == path {
+		n++
+	}
+	return m[:n], m[n:]
+}
+
+// versions compares the versions of one module, which are sorted.
+func versions(before, after []bundles.Module) []Module {
+	var out []Module
+	var gone, come []*bundles.Module
+	for len(before)+len(after) > 0 {
+		order := -1
+		if len(before) == 0 {
+			order = 1
+		} else if len(after) > 0 {
+			order = strings.Compare(before[0].Version, after[0].Version)
+		}
+		switch {
+		case order < 0:
+			gone, before = append(gone, &before[0]), before[1:]
+		case order > 0:
+			come, after = append(come, &after[0]), after[1:]
+		default:
+			if a, b := stateOf(&before[0]), stateOf(&after[0]); !reflect.DeepEqual(a, b) {
+				out = append(out, Module{Changed, before[0].Path, a, b})
+			}
+			before, after = before[1:], after[1:]
+		}
+	}
+	if len(gone) == 1 && len(come) == 1 {
+		return append(out, Module{Changed, gone[0].Path, stateOf(gone[0]), stateOf(come[0])})
+	}
+	for _, a := range gone {
+		out = append(out, Module{Removed, a.Path, stateOf(a), nil})
+	}
+	for _, b := range come {
+		out = append(out, Module{Added, b.Path, nil, stateOf(b)})
+	}
+	return out
+}
+
+func stateOf(d *bundles.Module) *ModuleState {
+	return &ModuleState{d.Version, d.Zip, d.Listing, d.LeftOut, d.Carried, d.Vendor}
 }
 
 func artifacts(old, new *bundles.Manifest) []Artifact {

@@ -1,13 +1,13 @@
 package diff
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
@@ -37,9 +37,23 @@ type Evidence struct {
 // entryKey tells entries apart: a log has one leaf at an index, and if two bundles
 // have different ones there, each is an entry.
 type entryKey struct {
-	log   bundles.LogKey
+	log   int // of logNumbers
 	index uint64
 	leaf  merkle.Hash
+}
+
+// logNumbers numbers the logs of both bundles, in their order.
+func logNumbers(old, new *bundles.Bundle) map[bundles.LogKey]int {
+	out := map[bundles.LogKey]int{}
+	for _, b := range []*bundles.Bundle{old, new} {
+		for i := range b.Logs {
+			out[b.Logs[i].Key()] = 0
+		}
+	}
+	for i, k := range slices.SortedFunc(maps.Keys(out), bundles.LogKey.Compare) {
+		out[k] = i
+	}
+	return out
 }
 
 // entry is an entry of a bundle, without what the log signs anew each time.
@@ -51,11 +65,13 @@ type entry struct {
 
 func (d *Diff) evidence(old, new *bundles.Bundle) {
 	d.Evidence = []Evidence{}
-	before, after := entriesOf(old), entriesOf(new)
-	for _, k := range slices.SortedFunc(maps.Keys(union(before, after)), func(a, b entryKey) int {
-		return cmp.Or(a.log.Compare(b.log), cmp.Compare(a.index, b.index), strings.Compare(string(a.leaf[:]), string(b.leaf[:])))
-	}) {
-		a, b := before[k], after[k]
+	logs := logNumbers(old, new)
+	before, after := entriesOf(old, logs), entriesOf(new, logs)
+	signedBefore, signedAfter := map[string]string{}, map[string]string{}
+	for _, k := range keysOf(before, after) {
+		a, b := before.describe(k), after.describe(k)
+		note(signedBefore, a)
+		note(signedAfter, b)
 		change := changeOf(a != nil, b != nil, sameJSON(a, b))
 		shown := b
 		switch {
@@ -70,53 +86,99 @@ func (d *Diff) evidence(old, new *bundles.Bundle) {
 		shown.Change = change
 		d.Evidence = append(d.Evidence, shown.Evidence)
 	}
-	d.Signers = items(signersOf(before), signersOf(after))
+	d.Signers = items(signedBefore, signedAfter)
 }
 
-func signersOf(entries map[entryKey]*entry) map[string]string {
-	out := map[string]string{}
-	for _, e := range entries {
-		if e.Signer != "" {
-			out[e.Signer] = ""
-		}
+func note(signers map[string]string, e *entry) {
+	if e != nil && e.Signer != "" {
+		signers[e.Signer] = ""
 	}
-	return out
+}
+
+// entries are where the entries of a bundle are. They are described one by one: a
+// description takes more memory than what it is of.
+type entries struct {
+	b  *bundles.Bundle
+	at map[entryKey]entryPlace
+}
+
+type entryPlace struct {
+	log, entry int32   // of the bundle
+	of         []int32 // what lists it: a module, or behind all of them an artifact; sorted, each once
 }
 
 // entriesOf are the entries of all logs. One that is proven in several trees is
 // one.
-func entriesOf(b *bundles.Bundle) map[entryKey]*entry {
-	out := map[entryKey]*entry{}
-	keys := make([]map[uint64]entryKey, len(b.Logs))
+func entriesOf(b *bundles.Bundle, logs map[bundles.LogKey]int) entries {
+	out := entries{b, map[entryKey]entryPlace{}}
+	key := func(l *bundles.Log, e *bundles.Entry) entryKey { return entryKey{logs[l.Key()], e.Index, e.LeafHash()} }
 	for i := range b.Logs {
-		l := &b.Logs[i]
-		keys[i] = map[uint64]entryKey{}
-		for j := range l.Entries {
-			e := &l.Entries[j]
-			k := entryKey{l.Key(), e.Index, e.LeafHash()}
-			keys[i][e.Index] = k
-			if out[k] == nil {
-				out[k] = describe(l, e)
+		for j := range b.Logs[i].Entries {
+			k := key(&b.Logs[i], &b.Logs[i].Entries[j])
+			if _, ok := out.at[k]; !ok {
+				out.at[k] = entryPlace{log: int32(i), entry: int32(j)}
 			}
 		}
 	}
-	note := func(name string, refs []bundles.Ref) {
-		for _, r := range refs { // of entries that are there: the bundle was opened
-			if e := out[keys[r.Log][r.Index]]; !slices.Contains(e.Of, name) {
-				e.Of = append(e.Of, name)
+	list := func(by int, refs []bundles.Ref) {
+		for _, r := range refs {
+			l := &b.Logs[r.Log]
+			e, _ := l.Entry(r.Index) // it is there: the bundle was opened
+			k := key(l, e)
+			p := out.at[k]
+			if n := len(p.of); n == 0 || p.of[n-1] != int32(by) {
+				p.of = append(p.of, int32(by))
+				out.at[k] = p
 			}
 		}
 	}
-	for _, m := range b.Manifest.Modules {
-		note(m.Path+"@"+m.Version, m.Entries)
+	m := &b.Manifest
+	for i := range m.Modules {
+		list(i, m.Modules[i].Entries)
 	}
-	for _, a := range b.Manifest.Artifacts {
-		note("artifact "+cmp.Or(a.Name, a.SHA256, a.SHA384, a.SHA512), a.Entries)
-	}
-	for _, e := range out {
-		slices.Sort(e.Of)
+	for i := range m.Artifacts {
+		list(len(m.Modules)+i, m.Artifacts[i].Entries)
 	}
 	return out
+}
+
+// keysOf are the entries of both, in the order of logs and indexes.
+func keysOf(a, b entries) []entryKey {
+	keys := slices.Collect(maps.Keys(a.at))
+	for k := range b.at {
+		if _, ok := a.at[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b entryKey) int {
+		return cmp.Or(cmp.Compare(a.log, b.log), cmp.Compare(a.index, b.index), bytes.Compare(a.leaf[:], b.leaf[:]))
+	})
+	return keys
+}
+
+// describe describes an entry, or is nil if it is not there.
+func (e entries) describe(k entryKey) *entry {
+	p, ok := e.at[k]
+	if !ok {
+		return nil
+	}
+	l := &e.b.Logs[p.log]
+	out := describe(l, &l.Entries[p.entry])
+	for _, by := range p.of {
+		out.Of = append(out.Of, listedAs(&e.b.Manifest, int(by)))
+	}
+	slices.Sort(out.Of)
+	out.Of = slices.Compact(out.Of)
+	return out
+}
+
+// listedAs names what lists an entry.
+func listedAs(m *bundles.Manifest, by int) string {
+	if by < len(m.Modules) {
+		return m.Modules[by].Path + "@" + m.Modules[by].Version
+	}
+	a := &m.Artifacts[by-len(m.Modules)]
+	return "artifact " + cmp.Or(a.Name, a.SHA256, a.SHA384, a.SHA512)
 }
 
 func describe(l *bundles.Log, e *bundles.Entry) *entry {
