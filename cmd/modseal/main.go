@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,7 +22,15 @@ func main() {
 	os.Exit(run(ctx))
 }
 
+// softLimit is how much memory, in bytes, is taken for a bundle that nobody need have
+// sealed before the garbage collector works as much as it can: the rest, up to 256 MiB,
+// is for what it does not count.
+const softLimit = 176 << 20
+
 func run(ctx context.Context) int {
+	if n := unsealedBundles(os.Args[1:]); n > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit * n)
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		os.Stderr.WriteString("modseal: working directory: " + err.Error() + "\n")
@@ -39,6 +48,21 @@ func run(ctx context.Context) int {
 		Color:    color && term.IsTerminal(int(os.Stdout.Fd())),
 		Self:     self, Notify: notify,
 	}, version())
+}
+
+// unsealedBundles is how many bundles that nobody need have sealed a command line has
+// in memory at once. One that a trusted sealer sealed may take what it takes.
+func unsealedBundles(args []string) int64 {
+	if len(args) == 0 {
+		return 0
+	}
+	switch {
+	case args[0] == "diff":
+		return 2
+	case args[0] == "inspect", args[0] == "heads", slices.Contains(args, "--insecure-ignore-seal"):
+		return 1
+	}
+	return 0
 }
 
 // notify gives the signals that ask a program to end.

@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"modseal": main})
+	testscript.Main(m, programs())
 }
 
 // TestScripts runs the stories in testdata: each a session at a shell, with a
