@@ -134,6 +134,9 @@ func TestCostOfHostileBundles(t *testing.T) {
 // Property: seals are read before anybody is trusted, and cost next to nothing whatever
 // is in them.
 func TestCostOfHostileSeals(t *testing.T) {
+	if testing.Short() { // the race detector's own memory and time are no measure
+		t.Skip("with what make race adds to it")
+	}
 	dir := t.TempDir()
 	k, err := keys.ParsePrivate(testlog.NewSigner("seal").PrivatePEM(), nil)
 	if err != nil {
