@@ -85,10 +85,6 @@ func (l *Log) encodeEarlier(lim limits) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// maxProof is how many hashes no consistency proof has more of: two for each level
-// of the largest tree.
-const maxProof = 2 * 64
-
 // decodeEarlier reads consistency.jsonl.
 func decodeEarlier(r io.Reader, lim limits) ([]Consistency, error) {
 	var all []Consistency
@@ -105,7 +101,7 @@ func decodeEarlier(r io.Reader, lim limits) ([]Consistency, error) {
 			err = over("consistency proofs", int64(len(all)+1), int64(lim.earlier), "of one log")
 		}
 		if err == nil {
-			err = over("consistency proof", int64(values(line)), maxProof+1, "values")
+			err = over("consistency proof", int64(values(line)), merkle.MaxConsistency+1, "values") // hashes, and the size
 		}
 		var c Consistency
 		if err == nil {

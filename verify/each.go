@@ -61,9 +61,10 @@ func CheckEach(ctx context.Context, r Request, targets []Target, each func(t Tar
 	return nil
 }
 
-// knownVerdicts are those on modules that have passed, or lack evidence. Such a verdict depends on nothing
-// else that differs between targets than the module as the project has it: which one it
-// replaces, what go.sum says of it, and whether its go.mod alone is read.
+// knownVerdicts are those on modules that have passed, or lack evidence. Such a
+// verdict depends on nothing else that differs between targets than the module as the
+// project has it: which one it replaces, what go.sum says of it, and whether its go.mod
+// alone is read.
 type knownVerdicts struct {
 	mu sync.Mutex
 	of map[gomod.Module]judged
