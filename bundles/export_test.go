@@ -20,8 +20,8 @@ const (
 // Unsealed are the limits that are lower for what nobody sealed.
 type Unsealed struct{ Manifest, Modules, LogBytes, Entries, Listing int64 }
 
-func UnsealedLimits() Unsealed {
-	l := formatLimits().unsealed()
+func UnsealedLimits(among int) Unsealed {
+	l := formatLimits().unsealed(among)
 	return Unsealed{l.manifest, int64(l.modules), l.logBytes, int64(l.allEntries), l.listing}
 }
 

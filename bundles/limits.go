@@ -12,7 +12,7 @@ const (
 	MaxSeals      = 16        // seals in a bundle
 	MaxSeal       = 256 << 10 // bytes of one seal
 	MaxPayload    = 8<<30 - 1 // bytes of payload.tar.zst (what ustar can say)
-	MaxManifest   = 128 << 20 // bytes of manifest.json
+	MaxManifest   = 512 << 20 // bytes of manifest.json
 	MaxLogs       = 4096      // logs in a bundle, each at each tree size
 	MaxModules    = 1 << 20   // modules in a bundle
 	MaxArtifacts  = 1 << 16   // artifacts in a bundle
@@ -75,10 +75,11 @@ func formatLimits() limits {
 	}
 }
 
-// unsealed are the limits on what nobody trusted sealed.
-func (l limits) unsealed() limits {
-	l.manifest, l.modules = min(l.manifest, MaxUnsealedManifest), min(l.modules, MaxUnsealedModules)
-	l.logBytes, l.allEntries = min(l.logBytes, MaxUnsealedLogBytes), min(l.allEntries, MaxUnsealedEntries)
+// unsealed are the limits on what nobody trusted sealed, of which so many are in
+// memory at once. Listings are not kept there.
+func (l limits) unsealed(among int) limits {
+	l.manifest, l.modules = min(l.manifest, MaxUnsealedManifest/int64(among)), min(l.modules, MaxUnsealedModules/among)
+	l.logBytes, l.allEntries = min(l.logBytes, MaxUnsealedLogBytes/int64(among)), min(l.allEntries, MaxUnsealedEntries/among)
 	l.listing = min(l.listing, MaxUnsealedListing)
 	return l
 }

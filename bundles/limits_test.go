@@ -16,7 +16,7 @@ import (
 // Property: the limits are those of docs/format.md, Section 8.
 func TestLimitsOfTheFormat(t *testing.T) {
 	for i, pair := range [][2]int64{
-		{bundles.MaxSeals, 16}, {bundles.MaxSeal, 256 << 10}, {bundles.MaxPayload, 8<<30 - 1}, {bundles.MaxManifest, 128 << 20},
+		{bundles.MaxSeals, 16}, {bundles.MaxSeal, 256 << 10}, {bundles.MaxPayload, 8<<30 - 1}, {bundles.MaxManifest, 512 << 20},
 		{bundles.MaxLogs, 4096}, {bundles.MaxModules, 1048576}, {bundles.MaxModule, 1 << 20}, {bundles.MaxCheckpoint, 64 << 10},
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
 		{bundles.MaxArtifacts, 65536}, {bundles.MaxProjects, 10_000}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
@@ -128,6 +128,8 @@ func TestLimitsOfTheUnsealed(t *testing.T) {
 		"one over, with a seal of some": {over, bundles.OpenOptions{InsecureIgnoreSeals: true, Seals: &recorder{}}, false},
 		"one over, sealed":              {over, bundles.OpenOptions{Seals: &recorder{accept: true}}, true},
 		"one over, and one's own":       {over, bundles.OpenOptions{InsecureIgnoreSeals: true, Own: true}, true},
+		"at the limit, as one of two":   {at, bundles.OpenOptions{InsecureIgnoreSeals: true, Among: 2}, false},
+		"sealed, as one of two":         {over, bundles.OpenOptions{Seals: &recorder{accept: true}, Among: 2}, true},
 	} {
 		b, err := bundles.Open(bytes.NewReader(c.file), int64(len(c.file)), c.o)
 		if c.ok && err != nil || !c.ok && !errors.Is(err, limit.ErrExceeded) {
@@ -135,16 +137,19 @@ func TestLimitsOfTheUnsealed(t *testing.T) {
 		}
 		if !c.ok {
 			wantDamaged(t, name, b, err)
-			if err == nil || !strings.Contains(err.Error(), "modules: more than 262144 elements (limits are lower for") {
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("modules: more than %d elements (limits are lower for", bundles.MaxUnsealedModules/max(1, c.o.Among))) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}
-	if got, want := bundles.UnsealedLimits(), (bundles.Unsealed{
-		Manifest: bundles.MaxUnsealedManifest, Modules: bundles.MaxUnsealedModules, LogBytes: bundles.MaxUnsealedLogBytes,
-		Entries: bundles.MaxUnsealedEntries, Listing: bundles.MaxUnsealedListing,
-	}); got != want {
-		t.Errorf("limits of the unsealed: %+v, want %+v", got, want)
+	for _, among := range []int{1, 2} {
+		part := int64(among)
+		if got, want := bundles.UnsealedLimits(among), (bundles.Unsealed{
+			Manifest: bundles.MaxUnsealedManifest / part, Modules: bundles.MaxUnsealedModules / part, LogBytes: bundles.MaxUnsealedLogBytes / part,
+			Entries: bundles.MaxUnsealedEntries / part, Listing: bundles.MaxUnsealedListing,
+		}); got != want {
+			t.Errorf("limits of the unsealed, one of %d: %+v, want %+v", among, got, want)
+		}
 	}
 }
 

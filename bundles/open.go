@@ -23,6 +23,9 @@ type OpenOptions struct {
 	// those of a sealed bundle. Else those on what nobody sealed are lower, so that
 	// reading it does not take more than 256 MiB of memory.
 	Own bool
+	// Among is how many bundles the caller has in memory at once, this one among them:
+	// what nobody sealed has its part of the lower limits. 0 means 1.
+	Among int
 }
 
 // Bundle is an opened bundle: authenticated by Seals, well formed, and not yet
@@ -65,7 +68,7 @@ func open(r io.ReaderAt, size int64, o OpenOptions, lim limits) (*Bundle, error)
 		return nil, fmt.Errorf("%w: %w", ErrUnsealed, errors.Join(b.Refused...))
 	}
 	if len(b.Seals) == 0 && !o.Own {
-		b.limits = lim.unsealed()
+		b.limits = lim.unsealed(max(1, o.Among))
 	}
 	err = b.decode(o.Whole || len(b.Seals) == 0)
 	if errors.Is(err, limit.ErrExceeded) && b.limits != lim {

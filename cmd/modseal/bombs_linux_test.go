@@ -205,14 +205,16 @@ type hostile struct {
 	all  bool // whether it is for all commands
 }
 
-// bombs are bundles that are as costly as their makers can make them: most have a few
-// hundred kB.
-func bombs() map[string]hostile {
+// bombs are bundles that are as costly as their makers can make them, for one that has
+// so many bundles in memory at once: most have a few hundred kB.
+func bombs(among int) map[string]hostile {
+	maxManifest, maxModules := bundles.MaxUnsealedManifest/among, bundles.MaxUnsealedModules/among
+	maxLogBytes, maxEntries := bundles.MaxUnsealedLogBytes/among, bundles.MaxUnsealedEntries/among
 	const mib = 1 << 20
 	const refused = 3
 	head := `{` + "\n" + ` "mediaType": "` + bundles.MediaType + `",` + "\n"
 	text := func(before, repeated, after string) bomb { // a manifest just below its limit
-		n := (bundles.MaxUnsealedManifest - len(before) - len(after)) / len(repeated)
+		n := (maxManifest - len(before) - len(after)) / len(repeated)
 		return bomb{manifest: func(w io.Writer, _ []bundles.File) {
 			io.WriteString(w, before)
 			repeat(n, func(int) string { return repeated })(w)
@@ -238,7 +240,8 @@ func bombs() map[string]hostile {
 	if err != nil {
 		panic(err)
 	}
-	signed := (bundles.MaxUnsealedLogBytes - mib) / (len(leaf) + len("{\"index\":100000,\"leaf\":}\n"))
+	signed := (maxLogBytes - mib) / (len(leaf) + len("{\"index\":100000,\"leaf\":}\n"))
+	proven := 100_000 / among
 	return map[string]hostile{
 		"spaces":                 {text(head, " ", ""), refused, false},
 		"nesting":                {text(head+` "created": `, "[", ""), refused, false},
@@ -247,7 +250,7 @@ func bombs() map[string]hostile {
 		"modules of nothing":     {text(head+` "created": "2026-01-02T03:04:05Z",`+"\n"+` "projects": [],`+"\n"+` "logs": [],`+"\n"+` "modules": [`, `{},`, `{}]`), refused, false},
 		"a proof of nothing":     {bomb{manifest: manifestOf(sumdbs(1, 4), nil), files: withEarlier}, refused, false},
 		"time stamps of nothing": {bomb{manifest: manifestOf(sumdbs(1, 4), nil), files: stamped}, refused, false},
-		"lines of nothing":       {bomb{manifest: manifestOf(sumdbs(1, bundles.MaxUnsealedEntries+1), nil), files: logOf(0, bundles.MaxUnsealedEntries+1, 0, `""`)}, refused, false},
+		"lines of nothing":       {bomb{manifest: manifestOf(sumdbs(1, uint64(maxEntries+1)), nil), files: logOf(0, maxEntries+1, 0, `""`)}, refused, false},
 		"many logs":              {bomb{manifest: manifestOf(sumdbs(20, 1<<14), nil), files: manyLogs(20, 1<<14)}, refused, false},
 		"listings of gigabytes":  {bomb{manifest: manifestOf(nil, withListings(36), `"listings": false`, `"listings": true`), listings: manyListings(36)}, refused, false},
 
@@ -255,16 +258,16 @@ func bombs() map[string]hostile {
 			manifest: manifestOf([]bundles.LogInfo{{Kind: bundles.RekorV1, Name: "a - 1", LogID: strings.Repeat("a", 64), Size: uint64(signed)}}, nil),
 			files:    logOf(0, signed, 0, string(leaf)),
 		}, 0, false},
-		"modules":              {bomb{manifest: manifestOf(nil, manyModules(bundles.MaxUnsealedModules, ""))}, 0, false},
-		"modules of one entry": {bomb{manifest: manifestOf(sumdbs(1, 1), manyModules(bundles.MaxUnsealedModules, entry)), files: logOf(0, 1, 0, `""`)}, 0, false},
-		"nodes":                {bomb{manifest: manifestOf(sumdbs(1, 57000<<42), nil), files: logOf(0, 57000, 42, `""`)}, 0, false},
+		"modules":              {bomb{manifest: manifestOf(nil, manyModules(maxModules, ""))}, 0, false},
+		"modules of one entry": {bomb{manifest: manifestOf(sumdbs(1, 1), manyModules(maxModules, entry)), files: logOf(0, 1, 0, `""`)}, 0, false},
+		"nodes":                {bomb{manifest: manifestOf(sumdbs(1, uint64(57_000/among)<<42), nil), files: logOf(0, 57_000/among, 42, `""`)}, 0, false},
 		"all that there may be": {bomb{
-			manifest: manifestOf(sumdbs(1, bundles.MaxUnsealedEntries), manyModules(bundles.MaxUnsealedManifest/mib, vendored)),
-			files:    logOf(0, bundles.MaxUnsealedEntries, 0, `"`+strings.Repeat("x", 280)+`"`),
+			manifest: manifestOf(sumdbs(1, uint64(maxEntries)), manyModules(maxManifest/mib, vendored)),
+			files:    logOf(0, maxEntries, 0, `"`+strings.Repeat("x", 280)+`"`),
 		}, 0, true},
-		"100,000 modules": {bomb{
-			manifest: manifestOf(sumdbs(1, 100_000<<14), manyModules(100_000, ",\n   \"zip\": \""+strings.Repeat("a", 64)+"\",\n   \"listing\": \""+strings.Repeat("a", 64)+"\"")),
-			files:    logOf(0, 100_000, 14, `"`+strings.Repeat("x", 220)+`"`),
+		"proven modules": {bomb{
+			manifest: manifestOf(sumdbs(1, uint64(proven)<<14), manyModules(proven, ",\n   \"zip\": \""+strings.Repeat("a", 64)+"\",\n   \"listing\": \""+strings.Repeat("a", 64)+"\"")),
+			files:    logOf(0, proven, 14, `"`+strings.Repeat("x", 220)+`"`),
 		}, 0, false},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,14 +23,14 @@ func main() {
 	os.Exit(run(ctx))
 }
 
-// softLimit is how much memory, in bytes, is taken for a bundle that nobody need have
+// softLimit is how much memory, in bytes, is taken for bundles that nobody need have
 // sealed before the garbage collector works as much as it can: the rest, up to 256 MiB,
 // is for what it does not count.
 const softLimit = 176 << 20
 
 func run(ctx context.Context) int {
-	if n := unsealedBundles(os.Args[1:]); n > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softLimit * n)
+	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
 	}
 	dir, err := os.Getwd()
 	if err != nil {
@@ -50,19 +51,19 @@ func run(ctx context.Context) int {
 	}, version())
 }
 
-// unsealedBundles is how many bundles that nobody need have sealed a command line has
-// in memory at once. One that a trusted sealer sealed may take what it takes.
-func unsealedBundles(args []string) int64 {
+// readsUnsealed tells whether a command line takes bundles that nobody need have sealed.
+// What a trusted sealer sealed may take what it takes.
+func readsUnsealed(args []string) bool {
 	if len(args) == 0 {
-		return 0
+		return false
 	}
-	switch {
-	case args[0] == "diff":
-		return 2
-	case args[0] == "inspect", args[0] == "heads", slices.Contains(args, "--insecure-ignore-seal"):
-		return 1
+	if slices.Contains(args, "--insecure-ignore-seal") {
+		return true
 	}
-	return 0
+	sealers := slices.ContainsFunc(args, func(a string) bool {
+		return strings.HasPrefix(a, "--seal-key") || strings.HasPrefix(a, "--seal-identity")
+	})
+	return slices.Contains([]string{"inspect", "diff", "heads"}, args[0]) && !sealers
 }
 
 // notify gives the signals that ask a program to end.

@@ -11,13 +11,14 @@ import (
 type diffCommand struct {
 	Old string `arg:"" placeholder:"OLD" help:"The bundle before."`
 	New string `arg:"" placeholder:"NEW" help:"The bundle after it."`
+	claimFlags
 	sandboxFlags
 	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
 }
 
 // Help is shown below the flags.
 func (c *diffCommand) Help() string {
-	return `Shows which modules, artifacts, log entries, signers, heads of logs, trust files and seals changed. It shows what the bundles claim and verifies nothing: who signed what is for modseal verify to say.
+	return `Shows which modules, artifacts, log entries, signers, heads of logs, trust files and seals changed. It shows what the bundles claim and verifies nothing: who signed what is for modseal verify to say. With --seal-key or --seal-identity both must be sealed as these flags say, and may then be larger than what anybody can have made.
 
 Exit codes: 0 nothing of that differs (the time at which they were made may); 1 something does; 2 they could not be compared; 3 one is damaged.`
 }
@@ -30,12 +31,16 @@ func (c *diffCommand) Run(p *Process) error {
 	if _, err := c.enter(p); err != nil {
 		return err
 	}
-	old, closeOld, err := p.unchecked(c.Old)
+	_, read, err := c.reader(p, bundles.OpenOptions{Among: 2})
+	if err != nil {
+		return err
+	}
+	old, closeOld, err := p.openBy(read, c.Old)
 	if err != nil {
 		return err
 	}
 	defer closeOld()
-	new, closeNew, err := p.unchecked(c.New)
+	new, closeNew, err := p.openBy(read, c.New)
 	if err != nil {
 		return err
 	}
@@ -53,13 +58,13 @@ func (c *diffCommand) Run(p *Process) error {
 	return err
 }
 
-// unchecked opens a bundle whoever sealed it.
-func (p *Process) unchecked(name string) (*bundles.Bundle, func() error, error) {
+// openBy opens a bundle of which errors are told by its name.
+func (p *Process) openBy(read bundleReader, name string) (*bundles.Bundle, func() error, error) {
 	file, size, err := p.openBundle(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := bundles.Open(file, size, bundles.OpenOptions{InsecureIgnoreSeals: true})
+	b, err := read(file, size)
 	if err != nil {
 		file.Close()
 		return nil, nil, fmt.Errorf("%s: %w", name, err)

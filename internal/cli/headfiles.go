@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,12 +18,13 @@ import (
 type headFile struct {
 	name  string
 	notes [][]byte
-	logs  []bundles.Log // of a bundle, in the order of notes
+	// Of a bundle, for each note, what proves that its tree begins with earlier ones.
+	earlier [][]bundles.Consistency
 }
 
 // readHeads reads the signed heads of a file. What sort of file it is shows in
 // its first bytes.
-func (p *Process) readHeads(name string) (*headFile, error) {
+func (p *Process) readHeads(name string, read bundleReader) (*headFile, error) {
 	file, size, err := p.openBundle(name)
 	if err != nil {
 		return nil, err
@@ -36,7 +38,12 @@ func (p *Process) readHeads(name string) (*headFile, error) {
 	out := &headFile{name: name}
 	switch begin = begin[:n]; {
 	case isFrame(begin):
-		return out, out.readBundle(file, size)
+		b, err := read(file, size)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out.ofBundle(b)
+		return out, nil
 	case bytes.HasPrefix(begin, []byte("{")):
 		return out, out.readState(file)
 	}
@@ -60,16 +67,20 @@ func isFrame(begin []byte) bool {
 	return false
 }
 
-func (h *headFile) readBundle(file *os.File, size int64) error {
+// readForHeads reads a bundle whoever sealed it.
+func readForHeads(file *os.File, size int64) (*bundles.Bundle, error) {
 	b, err := bundles.Open(file, size, bundles.OpenOptions{InsecureIgnoreSeals: true})
-	if err != nil {
-		return fmt.Errorf("%s: %w", h.name, err)
+	if errors.Is(err, limit.ErrExceeded) {
+		err = &hintedError{err, "modseal heads prints the heads of a bundle that is sealed by somebody whom you name, and --since takes them too"}
 	}
-	h.logs = b.Logs
+	return b, err
+}
+
+func (h *headFile) ofBundle(b *bundles.Bundle) {
 	for i := range b.Logs {
 		h.notes = append(h.notes, b.Logs[i].Checkpoint)
+		h.earlier = append(h.earlier, b.Logs[i].Earlier)
 	}
-	return nil
 }
 
 func (h *headFile) readState(file *os.File) error {

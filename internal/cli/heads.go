@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/heads"
 	"github.com/modseal/modseal/internal/report"
@@ -19,6 +20,7 @@ type headsCommand struct {
 
 type headsShowCommand struct {
 	File string `arg:"" placeholder:"BUNDLE|STATE" help:"A bundle, or a state file of verify --state."`
+	claimFlags
 	sandboxFlags
 }
 
@@ -32,7 +34,11 @@ func (c *headsShowCommand) Run(p *Process) error {
 	if _, err := c.enter(p); err != nil {
 		return err
 	}
-	f, err := p.readHeads(c.File)
+	_, read, err := c.reader(p, bundles.OpenOptions{})
+	if err != nil {
+		return err
+	}
+	f, err := p.readHeads(c.File, read)
 	if err != nil {
 		return err
 	}
@@ -49,7 +55,7 @@ func (c *headsShowCommand) Run(p *Process) error {
 
 type headsCheckCommand struct {
 	File []string `arg:"" placeholder:"FILE" help:"Bundles, state files, or what modseal heads printed: two or more."`
-	trustFlags
+	claimFlags
 	sandboxFlags
 	SumDB string `name:"sumdb" placeholder:"NAME|KEY|off" help:"Checksum database to trust, as GOSUMDB has it (default: GOSUMDB, or sum.golang.org where that is off)."`
 }
@@ -69,7 +75,7 @@ func (c *headsCheckCommand) Run(p *Process) error {
 	if _, err := c.enter(p); err != nil {
 		return err
 	}
-	m, err := c.material(p)
+	m, read, err := c.reader(p, bundles.OpenOptions{})
 	if err != nil {
 		return err
 	}
@@ -86,14 +92,14 @@ func (c *headsCheckCommand) Run(p *Process) error {
 	}
 	var all []verify.ForeignHead
 	for _, name := range c.File {
-		f, err := p.readHeads(name)
+		f, err := p.readHeads(name, read)
 		if err != nil {
 			return err
 		}
 		for i, note := range f.notes {
 			h := verify.ForeignHead{From: name, Checkpoint: note}
-			if f.logs != nil {
-				h.Earlier = f.logs[i].Earlier
+			if f.earlier != nil {
+				h.Earlier = f.earlier[i]
 			}
 			all = append(all, h)
 		}

@@ -16,8 +16,7 @@ import (
 
 type inspectCommand struct {
 	Bundle string `arg:"" placeholder:"BUNDLE" help:"The *.modseal file."`
-	sealerFlags
-	trustFlags
+	claimFlags
 	sandboxFlags
 	Format string `enum:"text,json" default:"text" help:"Format: text or json."`
 	All    bool   `short:"a" help:"List the modules, and all projects."`
@@ -51,15 +50,19 @@ func (c *inspectCommand) Run(p *Process) error {
 	if err != nil {
 		return err
 	}
-	material, err := c.material(p)
+	_, read, err := c.reader(p, bundles.OpenOptions{Whole: true})
 	if err != nil {
 		return err
 	}
-	b, closeFile, err := c.open(p, c.Bundle, material, bundles.OpenOptions{InsecureIgnoreSeals: !c.given(), Whole: true})
+	file, size, err := p.openBundle(c.Bundle)
 	if err != nil {
 		return err
 	}
-	defer closeFile()
+	defer file.Close()
+	b, err := read(file, size)
+	if err != nil {
+		return err
+	}
 	in := inspect(b)
 	in.Sandbox = entered
 	if c.Format == "json" {

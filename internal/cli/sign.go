@@ -48,7 +48,7 @@ func (c *signCommand) Run(ctx context.Context, p *Process) error {
 		return usagef("who seals? give --seal-key K.key, or --seal-keyless")
 	}
 	// Whose the seals are that it has is not looked at; that it is whole is.
-	b, err := bundles.Open(f, size, bundles.OpenOptions{InsecureIgnoreSeals: true, Whole: true, Own: true})
+	b, err := bundles.Open(f, size, bundles.OpenOptions{InsecureIgnoreSeals: true, Own: true})
 	if err != nil {
 		return err
 	}

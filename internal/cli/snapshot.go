@@ -101,7 +101,7 @@ func (c *snapshotCommand) request(p *Process, ui *phases) (*snapshot.Request, er
 		return nil, err
 	}
 	for _, name := range c.Since {
-		old, err := p.readHeads(name)
+		old, err := p.readHeads(name, readForHeads)
 		if err != nil {
 			return nil, err
 		}

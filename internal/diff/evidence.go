@@ -68,8 +68,25 @@ func (d *Diff) evidence(old, new *bundles.Bundle) {
 	logs := logNumbers(old, new)
 	before, after := entriesOf(old, logs), entriesOf(new, logs)
 	signedBefore, signedAfter := map[string]string{}, map[string]string{}
-	for _, k := range keysOf(before, after) {
-		a, b := before.describe(k), after.describe(k)
+	for i, j := 0, 0; i < len(before.all) || j < len(after.all); {
+		order := 0
+		switch {
+		case i == len(before.all):
+			order = 1
+		case j == len(after.all):
+			order = -1
+		default:
+			order = before.all[i].compare(after.all[j].entryKey)
+		}
+		var a, b *entry
+		if order <= 0 {
+			a = before.describe(i)
+			i++
+		}
+		if order >= 0 {
+			b = after.describe(j)
+			j++
+		}
 		note(signedBefore, a)
 		note(signedAfter, b)
 		change := changeOf(a != nil, b != nil, sameJSON(a, b))
@@ -95,40 +112,47 @@ func note(signers map[string]string, e *entry) {
 	}
 }
 
-// entries are where the entries of a bundle are. They are described one by one: a
-// description takes more memory than what it is of.
+// entries are where the entries of a bundle are, sorted, each once. They are described
+// one by one: a description takes more memory than what it is of.
 type entries struct {
-	b  *bundles.Bundle
-	at map[entryKey]entryPlace
+	b   *bundles.Bundle
+	all []entryPlace
 }
 
 type entryPlace struct {
-	log, entry int32   // of the bundle
-	of         []int32 // what lists it: a module, or behind all of them an artifact; sorted, each once
+	entryKey
+	at, entry int32   // log and entry of the bundle
+	of        []int32 // what lists it: a module, or behind all of them an artifact; sorted, each once
+}
+
+func (k entryKey) compare(other entryKey) int {
+	return cmp.Or(cmp.Compare(k.log, other.log), cmp.Compare(k.index, other.index), bytes.Compare(k.leaf[:], other.leaf[:]))
 }
 
 // entriesOf are the entries of all logs. One that is proven in several trees is
 // one.
 func entriesOf(b *bundles.Bundle, logs map[bundles.LogKey]int) entries {
-	out := entries{b, map[entryKey]entryPlace{}}
 	key := func(l *bundles.Log, e *bundles.Entry) entryKey { return entryKey{logs[l.Key()], e.Index, e.LeafHash()} }
+	n := 0
+	for i := range b.Logs {
+		n += len(b.Logs[i].Entries)
+	}
+	all := make([]entryPlace, 0, n)
 	for i := range b.Logs {
 		for j := range b.Logs[i].Entries {
-			k := key(&b.Logs[i], &b.Logs[i].Entries[j])
-			if _, ok := out.at[k]; !ok {
-				out.at[k] = entryPlace{log: int32(i), entry: int32(j)}
-			}
+			all = append(all, entryPlace{entryKey: key(&b.Logs[i], &b.Logs[i].Entries[j]), at: int32(i), entry: int32(j)})
 		}
 	}
+	slices.SortStableFunc(all, func(a, b entryPlace) int { return a.compare(b.entryKey) })
+	all = slices.CompactFunc(all, func(a, b entryPlace) bool { return a.entryKey == b.entryKey })
 	list := func(by int, refs []bundles.Ref) {
 		for _, r := range refs {
 			l := &b.Logs[r.Log]
 			e, _ := l.Entry(r.Index) // it is there: the bundle was opened
-			k := key(l, e)
-			p := out.at[k]
+			at, _ := slices.BinarySearchFunc(all, key(l, e), func(p entryPlace, k entryKey) int { return p.compare(k) })
+			p := &all[at]
 			if n := len(p.of); n == 0 || p.of[n-1] != int32(by) {
 				p.of = append(p.of, int32(by))
-				out.at[k] = p
 			}
 		}
 	}
@@ -139,30 +163,13 @@ func entriesOf(b *bundles.Bundle, logs map[bundles.LogKey]int) entries {
 	for i := range m.Artifacts {
 		list(len(m.Modules)+i, m.Artifacts[i].Entries)
 	}
-	return out
+	return entries{b, all}
 }
 
-// keysOf are the entries of both, in the order of logs and indexes.
-func keysOf(a, b entries) []entryKey {
-	keys := slices.Collect(maps.Keys(a.at))
-	for k := range b.at {
-		if _, ok := a.at[k]; !ok {
-			keys = append(keys, k)
-		}
-	}
-	slices.SortFunc(keys, func(a, b entryKey) int {
-		return cmp.Or(cmp.Compare(a.log, b.log), cmp.Compare(a.index, b.index), bytes.Compare(a.leaf[:], b.leaf[:]))
-	})
-	return keys
-}
-
-// describe describes an entry, or is nil if it is not there.
-func (e entries) describe(k entryKey) *entry {
-	p, ok := e.at[k]
-	if !ok {
-		return nil
-	}
-	l := &e.b.Logs[p.log]
+// describe describes entry i.
+func (e entries) describe(i int) *entry {
+	p := &e.all[i]
+	l := &e.b.Logs[p.at]
 	out := describe(l, &l.Entries[p.entry])
 	for _, by := range p.of {
 		out.Of = append(out.Of, listedAs(&e.b.Manifest, int(by)))
