@@ -237,6 +237,9 @@ func noise(n int64) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{}
 // Property: neither writer nor reader allocates in proportion to a zip: here all
 // that they ever allocate is less than the zip has bytes.
 func TestCarriedInBoundedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	const size = 96 << 20
 	p, _ := carrying(t)
 	m := &p.Manifest.Modules[0]

@@ -233,6 +233,9 @@ func TestLogNameAtTheLimit(t *testing.T) {
 
 // Property: a line of entries.jsonl has up to 8 MiB, its newline included.
 func TestEntryAtTheLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	const around = len(`{"index":5,"leaf":""}` + "\n")
 	for n, ok := range map[int]bool{bundles.MaxEntry: true, bundles.MaxEntry + 1: false} {
 		e := []bundles.Entry{{Index: 5, Leaf: strings.Repeat("x", n-around)}}

@@ -171,6 +171,9 @@ func TestFrameBomb(t *testing.T) {
 // Property: what decompresses or decodes to far more than it takes is refused
 // before it takes memory.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	files := unpack(t, write(t, sample(true)))
 	manifest := string(files[0].data)
 	zeros := func(n int) []byte { return make([]byte, n) }

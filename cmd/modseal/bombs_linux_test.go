@@ -35,17 +35,19 @@ type bomb struct {
 type bombFile struct {
 	name  string
 	write func(w io.Writer)
+	size  int64 // if it is known: what is large is written once less
 }
 
 // writeBomb writes a bundle without a seal.
 func writeBomb(t testing.TB, name string, b bomb) {
 	t.Helper()
 	var files []bundles.File
+	all := []bombFile{{name: bundles.ManifestName, write: func(w io.Writer) { b.manifest(w, files) }}}
 	for _, f := range b.files {
 		c := measured(f.write)
 		files = append(files, bundles.File{Name: f.name, Size: c.n, SHA256: hex.EncodeToString(c.h.Sum(nil))})
+		all = append(all, bombFile{f.name, f.write, c.n})
 	}
-	all := append([]bombFile{{bundles.ManifestName, func(w io.Writer) { b.manifest(w, files) }}}, b.files...)
 	out, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,10 @@ func writeInner(t testing.TB, files []bombFile) []byte {
 	}
 	w := tar.NewWriter(z)
 	for _, f := range files {
-		size := measured(f.write).n
+		size := f.size
+		if size == 0 {
+			size = measured(f.write).n
+		}
 		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.name, Size: size, Mode: 0o644, ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}); err != nil {
 			t.Fatal(err)
 		}
@@ -192,9 +197,9 @@ func proof(n int, spread int) func(io.Writer) {
 func logOf(log, n, spread int, members string) []bombFile {
 	name := func(s string) string { return fmt.Sprintf("logs/%d/%s", log, s) }
 	return []bombFile{
-		{name("checkpoint"), func(w io.Writer) { io.WriteString(w, "x\n") }},
-		{name("entries.jsonl"), repeat(n, func(i int) string { return fmt.Sprintf("{\"index\":%d,\"leaf\":%s}\n", i<<spread, members) })},
-		{name("multiproof"), proof(n, spread)},
+		{name: name("checkpoint"), write: func(w io.Writer) { io.WriteString(w, "x\n") }},
+		{name: name("entries.jsonl"), write: repeat(n, func(i int) string { return fmt.Sprintf("{\"index\":%d,\"leaf\":%s}\n", i<<spread, members) })},
+		{name: name("multiproof"), write: proof(n, spread)},
 	}
 }
 
@@ -206,8 +211,9 @@ type hostile struct {
 }
 
 // bombs are bundles that are as costly as their makers can make them, for one that has
-// so many bundles in memory at once: most have a few hundred kB.
-func bombs(among int) map[string]hostile {
+// so many bundles in memory at once, and can have these listings: most have a few
+// hundred kB.
+func bombs(among int, listings []bombFile) map[string]hostile {
 	maxManifest, maxModules := bundles.MaxUnsealedManifest/among, bundles.MaxUnsealedModules/among
 	maxLogBytes, maxEntries := bundles.MaxUnsealedLogBytes/among, bundles.MaxUnsealedEntries/among
 	const mib = 1 << 20
@@ -233,7 +239,7 @@ func bombs(among int) map[string]hostile {
 	vendored := ",\n   \"vendor\": {\n    \"ignored\": [\n" + strings.TrimSuffix(ignored.String(), ",\n") + "\n    ]\n   }"
 	entry := ",\n   \"entries\": [\n    {\n     \"log\": 0,\n     \"index\": 0\n    }\n   ]"
 	withEarlier := logOf(0, 4, 0, `""`)
-	withEarlier = append(withEarlier[:1:1], append([]bombFile{{"logs/0/consistency.jsonl", line(`{"size":1,"proof":[`, `"",`, `""]}`+"\n", bundles.MaxEarlierAll)}}, withEarlier[1:]...)...)
+	withEarlier = append(withEarlier[:1:1], append([]bombFile{{name: "logs/0/consistency.jsonl", write: line(`{"size":1,"proof":[`, `"",`, `""]}`+"\n", bundles.MaxEarlierAll)}}, withEarlier[1:]...)...)
 	stamped := logOf(0, 4, 0, `""`)
 	stamped[1].write = line(`{"index":0,"leaf":"","timestamps":[`, `"",`, `""]}`+"\n", bundles.MaxEntry)
 	leaf, err := json.Marshal(string(testlog.NewSigner("alice").Body([32]byte{})))
@@ -252,7 +258,7 @@ func bombs(among int) map[string]hostile {
 		"time stamps of nothing": {bomb{manifest: manifestOf(sumdbs(1, 4), nil), files: stamped}, refused, false},
 		"lines of nothing":       {bomb{manifest: manifestOf(sumdbs(1, uint64(maxEntries+1)), nil), files: logOf(0, maxEntries+1, 0, `""`)}, refused, false},
 		"many logs":              {bomb{manifest: manifestOf(sumdbs(20, 1<<14), nil), files: manyLogs(20, 1<<14)}, refused, false},
-		"listings of gigabytes":  {bomb{manifest: manifestOf(nil, withListings(36), `"listings": false`, `"listings": true`), listings: manyListings(36)}, refused, false},
+		"listings of gigabytes":  {bomb{manifest: manifestOf(nil, withListings(listings), `"listings": false`, `"listings": true`), listings: listings}, refused, false},
 
 		"signed entries": {bomb{
 			manifest: manifestOf([]bundles.LogInfo{{Kind: bundles.RekorV1, Name: "a - 1", LogID: strings.Repeat("a", 64), Size: uint64(signed)}}, nil),
@@ -283,7 +289,8 @@ func manyLogs(n, entries int) (files []bombFile) {
 // manyListings are n listings of 32 MiB, sorted by their digests.
 func manyListings(n int) (files []bombFile) {
 	for i := range n {
-		f := bombFile{write: repeat(bundles.MaxUnsealedListing/64, func(int) string { return fmt.Sprintf("%064d", i) })}
+		line := fmt.Sprintf("%064d", i)
+		f := bombFile{write: repeat(bundles.MaxUnsealedListing/len(line), func(int) string { return line }), size: bundles.MaxUnsealedListing}
 		f.name = "listings/" + hex.EncodeToString(measured(f.write).h.Sum(nil))
 		files = append(files, f)
 	}
@@ -292,11 +299,11 @@ func manyListings(n int) (files []bombFile) {
 }
 
 // withListings are modules with those listings.
-func withListings(n int) func(io.Writer) {
+func withListings(listings []bombFile) func(io.Writer) {
 	return func(w io.Writer) {
-		for i, f := range manyListings(n) {
+		for i, f := range listings {
 			comma := ","
-			if i == n-1 {
+			if i == len(listings)-1 {
 				comma = ""
 			}
 			fmt.Fprintf(w, "\n  {\n   \"path\": \"a.b/%07x\",\n   \"version\": \"v0.0.0\",\n   \"listing\": \"%s\"\n  }%s", i, strings.TrimPrefix(f.name, "listings/"), comma)

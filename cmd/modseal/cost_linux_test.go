@@ -95,8 +95,9 @@ func TestCostOfHostileBundles(t *testing.T) {
 		t.Skip("some minutes")
 	}
 	digest := "sha256:" + strings.Repeat("a", 64)
-	halves := bombs(2)
-	for name, c := range bombs(1) {
+	listings := manyListings(36)
+	halves := bombs(2, listings)
+	for name, c := range bombs(1, listings) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "bomb.modseal")
@@ -165,7 +166,7 @@ func TestCostOfHostileSeals(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer out.Close()
-			payload := writeInner(t, []bombFile{{bundles.ManifestName, manifestBytes(manifestOf(nil, nil))}})
+			payload := writeInner(t, []bombFile{{name: bundles.ManifestName, write: manifestBytes(manifestOf(nil, nil))}})
 			if err := bundles.WriteFile(out, slices.Repeat([][]byte{seal}, bundles.MaxSeals), bytes.NewReader(payload), int64(len(payload))); err != nil {
 				t.Fatal(err)
 			}

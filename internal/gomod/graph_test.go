@@ -98,6 +98,9 @@ func TestGraphLimits(t *testing.T) {
 // The main module may have as many requirements as a set has modules, and its go.mod be as
 // large as the go command allows.
 func TestMainLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	for count, ok := range map[int]bool{maxModules: true, maxModules + 1: false} {
 		var b strings.Builder
 		b.WriteString("module p\ngo 1.17\nrequire (\n")

@@ -67,6 +67,9 @@ func TestTreeContentLimit(t *testing.T) {
 }
 
 func TestRootFileLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	for name, limit := range map[string]int64{"go.mod": modhash.MaxGoMod, "LICENSE": modhash.MaxLicense} {
 		tooLarge := fmt.Sprintf("%q: has %d bytes; the limit for %s is %d", name, limit+1, name, limit)
 		data := make([]byte, limit+1)
@@ -94,6 +97,9 @@ func TestRootFileLimits(t *testing.T) {
 
 // With so many entries the zip has zip64 records at its end.
 func TestZipEntriesLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	entries := make([]rawEntry, modhash.MaxEntries+1)
 	for i := range entries {
 		entries[i] = stored(fmt.Sprintf("%s%06x", prefix, i), "")

@@ -52,6 +52,9 @@ func drawEvidence(r *rand.Rand) string {
 // evidence and its repetition have no influence on the outcome, and what is
 // allowed is so by the pieces that counted alone.
 func TestEvidenceOnlyHelps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	r := rand.New(rand.NewPCG(3, 4))
 	outcomes := map[policy.Outcome]int{}
 	for range 1500 {

@@ -47,6 +47,9 @@ func TestFileLimits(t *testing.T) {
 // a set of files or served without end; and roots of 16 MiB together are the
 // most.
 func TestRotationLimits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine: nothing for the race detector to find")
+	}
 	r := testtuf.New(true, roles())
 	for range tufchain.MaxRotations {
 		r.Rotate(roles(), "a", "b")
