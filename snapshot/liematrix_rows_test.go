@@ -116,18 +116,18 @@ func heads() []row {
 	}
 	old := func(h *history) merkle.Tree { return h.Head(4) }
 	return slices.Concat(
-		kinds("the root at a size that is too large", verify.Invalid, unproven, sealed(resized(1)), map[bundles.Kind]told{
+		refused(verify.RefusedUnproven, kinds("the root at a size that is too large", verify.Invalid, unproven, sealed(resized(1)), map[bundles.Kind]told{
 			bundles.SumDB: {tell(resized(1)), "404"}, bundles.RekorV1: {tell(resized(1)), "status 400"},
 			bundles.RekorV2: {tell(resized(1)), fine}, // its tiles are not there: as published
-		}),
-		kinds("the root at a size that is too small", verify.Invalid, unproven, sealed(resized(-1)), map[bundles.Kind]told{
-			bundles.SumDB:   {tell(resized(-1)), fine}, // a record came with a larger one
+		})),
+		refused(verify.RefusedRollback, kinds("the root at a size that is too small", verify.Invalid, unproven, sealed(resized(-1)), map[bundles.Kind]told{
+			bundles.SumDB:   {tell(resized(-1)), forkedDB}, // a record came with a larger one
 			bundles.RekorV1: {withOld, "does not lead to the head"}, bundles.RekorV2: {tell(resized(-1)), "tiles"},
-		}),
+		})),
 		// what is older than what came with the entries is not the newest
-		kinds("a stale head", verify.Invalid, unproven, sealed(old), map[bundles.Kind]told{
+		refused(verify.RefusedRollback, kinds("a stale head", verify.Invalid, unproven, sealed(old), map[bundles.Kind]told{
 			bundles.SumDB: {tell(old), fine}, bundles.RekorV1: {tell(old), fine}, bundles.RekorV2: {tell(old), "it was rolled back"},
-		}),
+		})),
 		[]row{{lie: "a stale head, and no other", kind: bundles.SumDB, tell: func(l *liar) {
 			l.db.HeadSize = func(uint64) uint64 { return 2 }
 			l.signed(func(h *history) merkle.Tree { return h.Head(2) })

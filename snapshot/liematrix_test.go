@@ -2,11 +2,14 @@ package snapshot_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -30,18 +33,23 @@ type row struct {
 	seal   func(l *liar, p *bundles.Payload, log *bundles.Log)
 	status verify.Status // of the module lied about, for self-check and enclave; Unchecked is no bundle
 	says   string
+	// refused is why an enclave that has accepted the honest bundle refuses this one
+	// (--state). "" is that it judges as without a memory: the heads are the honest ones.
+	refused string
 }
 
 const (
 	unproven = "the entries do not lead to the signed tree head"
 	fine     = "" // nothing of the lie is in the bundle
-	// Of the heads that came with records the newest is taken. Those that are older are
-	// not compared with it: the record itself is proven in it.
-	otherHead = "the head of the twin, in which the records are proven"
+
+	// A run that has seen two heads of a log says so.
+	forkedDB    = "signed two histories"
+	forkedRekor = "shows different people different trees"
 )
 
 // Property: whatever a log tells under its real key, a snapshot does not seal, and
-// what was sealed all the same is not verified, unless it is true.
+// what was sealed all the same is not verified, unless it is true. Of a history that
+// is true for all that an enclave sees, it is one that remembers which finds out.
 func TestMatrixOfLies(t *testing.T) {
 	for _, r := range slices.Concat(forks(), splits(), leaves(), heads(), places()) {
 		t.Run(r.lie+"/"+string(r.kind), func(t *testing.T) {
@@ -56,28 +64,50 @@ func TestMatrixOfLies(t *testing.T) {
 				collected = r.collected(t)
 			}
 			if r.seal == nil {
-				t.Logf("MATRIX | %s | %s | %s | - | - |", r.kind, r.lie, collected)
+				t.Logf("MATRIX | %s | %s | %s | - | - | - |", r.kind, r.lie, collected)
 				return
 			}
-			self, enclave, err := l.lookedAt(func(p *bundles.Payload, log *bundles.Log) { r.seal(l, p, log) })
+			looked, err := l.lookedAt(func(p *bundles.Payload, log *bundles.Log) { r.seal(l, p, log) })
 			if r.status == verify.Unchecked { // no bundle can say this
 				if err == nil || !strings.Contains(err.Error(), r.says) {
 					t.Errorf("%v; want %q in it", err, r.says)
 				}
-				t.Logf("MATRIX | %s | %s | %s | no bundle | no bundle |", r.kind, r.lie, collected)
+				t.Logf("MATRIX | %s | %s | %s | no bundle | no bundle | no bundle |", r.kind, r.lie, collected)
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			for who, report := range map[string]*verify.Report{"self-check": self, "enclave": enclave} {
+			reports := map[string]*verify.Report{"self-check": looked.self, "enclave": looked.enclave}
+			if r.refused == "" {
+				reports["enclave that remembers"] = looked.remembering
+			}
+			for who, report := range reports {
+				if report == nil {
+					t.Fatalf("%s: %v", who, looked.err)
+				}
 				m := moduleOf(t, report, plain)
 				if m.Status != r.status || !strings.Contains(m.Reason, r.says) || report.OK != (r.status == verify.Verified) {
 					t.Errorf("%s: %s (%s), all %t; want %s, %q in it", who, m.Status, m.Reason, report.OK, r.status, r.says)
 				}
 			}
-			t.Logf("MATRIX | %s | %s | %s | %s | %s |", r.kind, r.lie, collected, moduleOf(t, self, plain).Status, moduleOf(t, enclave, plain).Status)
+			r.mustBeRefused(t, looked)
+			t.Logf("MATRIX | %s | %s | %s | %s | %s | %s |", r.kind, r.lie, collected, moduleOf(t, looked.self, plain).Status, moduleOf(t, looked.enclave, plain).Status, cmp.Or(r.refused, "the same"))
 		})
+	}
+}
+
+// mustBeRefused demands what an enclave that remembers says.
+func (r row) mustBeRefused(t *testing.T, looked looked) {
+	t.Helper()
+	var refused *verify.RefusedError
+	switch errors.As(looked.err, &refused); {
+	case r.refused == "" && looked.err == nil:
+		if remember := looked.remembering.Remember; r.status != verify.Verified && remember != nil && !reflect.DeepEqual(remember.Heads, looked.before.Heads) {
+			t.Errorf("remembered: %+v, before: %+v", remember.Heads, looked.before.Heads)
+		}
+	case refused == nil || looked.remembering != nil || len(refused.Refusals) != 1 || refused.Refusals[0].Kind != r.refused:
+		t.Errorf("enclave that remembers: %v; want %q", looked.err, r.refused)
 	}
 }
 
@@ -88,7 +118,7 @@ func (r row) collected(t *testing.T) string {
 	r.tell(l)
 	s, err := snapshot.Take(context.Background(), l.asked())
 	switch {
-	case r.collect != fine && r.collect != otherHead:
+	case r.collect != fine:
 		if err == nil || s != nil || !strings.Contains(err.Error(), r.collect) {
 			t.Errorf("the snapshot: %v; want %q in it", err, r.collect)
 		}
@@ -99,9 +129,6 @@ func (r row) collected(t *testing.T) string {
 	default:
 		if e := l.enclave(); !e.OK {
 			t.Errorf("what was sealed is not verified: %v", e.Counts)
-		}
-		if r.collect == otherHead {
-			return "sealed: " + otherHead
 		}
 		for i, log := range l.bundle().Logs {
 			if h := l.honest().Head(log.Proof.Size); !bytes.Contains(log.Checkpoint, []byte(l.honest().sign(h))) {
@@ -123,6 +150,14 @@ func kinds(lie string, status verify.Status, says string, seal func(l *liar, p *
 		out = append(out, r)
 	}
 	return out
+}
+
+// refused sets what an enclave that remembers says of all these.
+func refused(why string, rows []row) []row {
+	for i := range rows {
+		rows[i].refused = why
+	}
+	return rows
 }
 
 // told is how a snapshot is told a lie, and what it says.
@@ -177,7 +212,7 @@ func forks() []row {
 			serve(l.twin(more, forked), l, "")
 		}
 		return map[bundles.Kind]told{
-			bundles.SumDB: {how, "signed two histories"}, bundles.RekorV1: {how, "does not lead to the head"}, bundles.RekorV2: {how, "does not begin with the tree of"},
+			bundles.SumDB: {how, forkedDB}, bundles.RekorV1: {how, forkedRekor}, bundles.RekorV2: {how, "does not begin with the tree of"},
 		}
 	}
 	head := func(more int) func(l *liar, _ *bundles.Payload, log *bundles.Log) {
@@ -187,8 +222,8 @@ func forks() []row {
 		}
 	}
 	rows := slices.Concat(
-		kinds("a fork of the same size", verify.Invalid, unproven, head(0), after(0)),
-		kinds("a fork that is larger", verify.Invalid, unproven, head(5), after(5)),
+		refused(verify.RefusedFork, kinds("a fork of the same size", verify.Invalid, unproven, head(0), after(0))),
+		refused(verify.RefusedUnproven, kinds("a fork that is larger", verify.Invalid, unproven, head(5), after(5))),
 	)
 	// A log that shows all the world one history, which lies about the module.
 	evil := func(l *liar) *history {
@@ -220,53 +255,11 @@ func forks() []row {
 		bundles.SumDB: {all, "the self-check found what the evidence contradicts"}, bundles.RekorV1: {all, "modules lack evidence"}, bundles.RekorV2: {all, "does not begin with the tree of"},
 	})
 	whole[0].status, whole[0].says = verify.Mismatch, "content differs from the log"
-	return append(rows, whole...)
+	return append(rows, refused(verify.RefusedFork, whole)...)
 }
 
 // resigned is a new signed entry timestamp over whatever an entry of Rekor v1 says.
 func (l *liar) resigned(e bundles.Entry) []byte {
 	s := l.rekor.Shard()
 	return s.SET(testlog.Entry{Body: []byte(e.Leaf), IntegratedTime: e.IntegratedTime, LogID: s.LogID(), LogIndex: e.LogIndex})
-}
-
-// splits show different histories to different requests.
-func splits() []row {
-	two := func(l *liar) { // to publishers
-		e := l.blobV2(l.mod(plain).zipDigest())
-		h, twin := l.honest(), l.twin(0, forked)
-		e.Inclusion, e.Checkpoint = twin.Inclusion(e.Inclusion.Index, h.Size()), twin.checkpoint(h.Size())
-		good := *e
-		good.Inclusion, good.Checkpoint = h.Inclusion(e.Inclusion.Index, h.Size()), h.checkpoint(h.Size())
-		l.publish("good.sigstore.json", l.file(&good))
-		l.publish("twin.sigstore.json", l.file(e))
-	}
-	rows := kinds("two heads of one size", verify.Unchecked, "sorted", both(0), map[bundles.Kind]told{
-		bundles.SumDB:   {func(l *liar) { serve(l.twin(0, forked), l, "/latest") }, "signed two histories"},
-		bundles.RekorV1: {func(l *liar) { serve(l.twin(0, forked), l, retrieve) }, "does not lead to the head"},
-		bundles.RekorV2: {two, "shows different people different trees"},
-	})
-	return slices.Concat(rows, kinds("two heads of two sizes, of which neither begins with the other", verify.Verified, "", both(1), map[bundles.Kind]told{
-		bundles.SumDB:   {func(l *liar) { serve(l.twin(5, forked), l, "/latest", "/tile/") }, otherHead},
-		bundles.RekorV1: {func(l *liar) { serve(l.twin(5, forked), l, "/api/v1/log ", proof) }, "does not lead to the head"},
-		bundles.RekorV2: {func(l *liar) { serve(l.twin(5, forked), l, "checkpoint") }, fine}, // it has no tiles for it: as published
-	}))
-}
-
-// both seals the entries at two heads, of which the other is so much larger. Each
-// head is signed, and each entry in it true. Heads are compared by those who have
-// seen others: a snapshot its cache, an enclave what it has seen before.
-func both(more int) func(l *liar, p *bundles.Payload, log *bundles.Log) {
-	return func(l *liar, p *bundles.Payload, log *bundles.Log) {
-		h := l.twin(more, forked)
-		other := *log
-		other.Proof, other.Checkpoint = h.Multiproof(h.Size(), log.Proof.Indexes...), h.checkpoint(h.Size())
-		p.Logs = append(p.Logs, other)
-		for i := range p.Manifest.Modules {
-			m := &p.Manifest.Modules[i]
-			for _, r := range slices.Clone(m.Entries) {
-				m.Entries = append(m.Entries, bundles.Ref{Log: 1, Index: r.Index})
-			}
-		}
-		p.Manifest.Sort()
-	}
 }

@@ -151,10 +151,23 @@ func forked(i uint64, leaf []byte) []byte {
 	return bytes.ReplaceAll(leaf, []byte("/stranger"), []byte("/other"))
 }
 
-// lookedAt is what a verifier makes of a bundle of the honest log that was
-// changed: as the snapshot's self-check looks at it, and the enclave.
-func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (self, enclave *verify.Report, err error) {
+// looked is what verifiers make of a bundle.
+type looked struct {
+	self, enclave *verify.Report
+
+	remembering *verify.Report // of an enclave that has accepted the honest bundle before
+	before      *verify.State  // what it remembers of it
+	err         error          // in place of its report
+}
+
+// lookedAt is what verifiers make of a bundle of the honest log that was changed.
+func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (out looked, err error) {
 	l.Helper()
+	accepted := l.enclaveWith(&verify.State{})
+	if !accepted.OK || accepted.Remember == nil {
+		l.Fatalf("the honest bundle is not accepted: %v", accepted.Counts)
+	}
+	out.before = accepted.Remember
 	listings := map[string][]byte{}
 	b := l.bundle()
 	if err := b.Listings(nil, func(digest string, listing []byte) error { listings[digest] = bytes.Clone(listing); return nil }); err != nil {
@@ -167,7 +180,7 @@ func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (self, 
 	edit(p, &p.Logs[0])
 	var payload, file bytes.Buffer
 	if err := bundles.WritePayload(&payload, p); err != nil {
-		return nil, nil, err
+		return out, err
 	}
 	at := bytes.NewReader(payload.Bytes())
 	digests, err := bundles.DigestsOf(at, at.Size())
@@ -185,16 +198,19 @@ func (l *liar) lookedAt(edit func(p *bundles.Payload, log *bundles.Log)) (self, 
 		Dir: l.project(), World: l.request.World, Trust: l.request.Trust, Policy: policy.FromFlags(l.flags),
 		Bundle: bytes.NewReader(file.Bytes()), BundleSize: int64(file.Len()), Seals: seal.By(private(l, testlog.NewSigner("sealer")).Public()),
 	}
-	if enclave, err = verify.Check(context.Background(), request); err != nil {
-		return nil, nil, err
+	if out.enclave, err = verify.Check(context.Background(), request); err != nil {
+		return out, err
 	}
+	request.State = out.before
+	out.remembering, out.err = verify.Check(context.Background(), request)
+	request.State = nil
 	frame, size, err := bundles.UnsealedFrame(at, at.Size())
 	if err != nil {
 		l.Fatal(err)
 	}
 	request.Bundle, request.BundleSize, request.Seals, request.InsecureIgnoreSeals, request.OwnManifest = frame, size, nil, true, true
-	self, err = verify.Check(context.Background(), request)
-	return self, enclave, err
+	out.self, err = verify.Check(context.Background(), request)
+	return out, err
 }
 
 func moduleOf(t testing.TB, r *verify.Report, path string) *verify.ModuleReport {

@@ -74,10 +74,12 @@ func (c *collector) collectRekor(ctx context.Context) error {
 	shards, err := client.Shards(ctx)
 	var untrusted map[string]bool
 	if err == nil {
-		untrusted, err = untrustedShards(c.Trust, shards)
+		untrusted, err = c.untrustedShards(shards)
 	}
-	if err != nil {
+	if fork := (*ForkError)(nil); err != nil && !errors.As(err, &fork) {
 		return &RekorError{URL: c.RekorURL, Err: err}
+	} else if err != nil {
+		return err
 	}
 	verifier, err := evidence.NewVerifier(c.Trust.Sigstore)
 	if err != nil {
@@ -141,17 +143,22 @@ func (p *picker) pick(ctx context.Context, digests []*wanted) ([][]rekor.Entry, 
 	return chosen, phase, p.searchFailures(digests, failed)
 }
 
-// untrustedShards names the trees whose head no trusted key signed. It demands
-// that one did at least: else nothing that the server gives can count, and
-// nothing is asked of it.
-func untrustedShards(m *trust.Material, shards []rekor.Shard) (map[string]bool, error) {
+// untrustedShards names the trees whose head no trusted key signed, and notes the
+// other heads. It demands that there is one at least: else nothing that the server
+// gives can count, and nothing is asked of it.
+func (c *collector) untrustedShards(shards []rekor.Shard) (map[string]bool, error) {
 	untrusted := map[string]bool{}
 	var all []error
 	for _, s := range shards {
-		_, _, err := m.RekorLogID(s.Checkpoint)
-		if err != nil {
-			all = append(all, err)
+		logID, head, err := c.Trust.RekorLogID(s.Checkpoint)
+		if err == nil {
+			err = c.seen.add(shardID{logID: logID, origin: head.Origin}, signedHead{head.Tree, s.Checkpoint, inList})
+			if err != nil {
+				return nil, err
+			}
+			continue
 		}
+		all = append(all, err)
 		if errors.Is(err, trust.ErrUntrustedLog) {
 			untrusted[s.TreeID] = true
 		}

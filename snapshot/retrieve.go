@@ -47,23 +47,32 @@ func (p *picker) searchAll(ctx context.Context, digests []*wanted) ([]*choice, e
 				c.fail(err)
 				return nil
 			}
-			p.offerCached(c, look)
-			return nil
+			return p.offerCached(c, look)
 		})
 	}
 	return choices, g.Wait()
 }
 
 // offerCached offers the entries that are in the cache; the others must be
-// retrieved.
-func (p *picker) offerCached(c *choice, uuids []rekor.UUID) {
+// retrieved. It is an error that the head of one is of another history.
+func (p *picker) offerCached(c *choice, uuids []rekor.UUID) error {
 	for _, u := range uuids {
-		if e, ok := p.cache.get(u); ok && p.authentic(e) == nil {
-			p.offer(c, e)
-		} else {
+		e, ok := p.cache.get(u)
+		if !ok || p.authentic(e) != nil {
 			c.ask = append(c.ask, u)
+			continue
 		}
+		if err := p.saw(e, inCache); err != nil {
+			return err
+		}
+		p.offer(c, e)
 	}
+	return nil
+}
+
+// saw notes the head that an authentic entry came with.
+func (p *picker) saw(e rekor.Entry, from string) error {
+	return p.seen.add(shardID{logID: e.LogID, origin: originOf(e.Checkpoint)}, signedHead{e.Inclusion.Tree, e.Checkpoint, from})
 }
 
 // search finds the entries over a digest that are to be looked at.
@@ -134,6 +143,8 @@ func (p *picker) retrieve(ctx context.Context, ask map[rekor.UUID][]*choice) err
 		if err == nil && !p.untrusted[a.Entry.TreeID] {
 			if err = p.authentic(a.Entry); err != nil {
 				err = fmt.Errorf("rekor: bad answer: entry %s: %w", a.Entry.UUID, err)
+			} else if fork := p.saw(a.Entry, withLeaf); fork != nil {
+				return fork
 			} else {
 				p.cache.put(a.Entry)
 			}

@@ -33,8 +33,7 @@ type found struct {
 // keep keeps an entry, and tells whether it was not there yet. It is an error
 // that the log proved something else at the same place.
 func (c *collector) keep(e *evidence.Entry, from string, subjects []int) (bool, error) {
-	origin, _, _ := bytes.Cut(e.Checkpoint, []byte("\n"))
-	id := shardID{v2: e.V2, logID: e.LogID, origin: string(origin)}
+	id := shardID{v2: e.V2, logID: e.LogID, origin: originOf(e.Checkpoint)}
 	if c.found[id] == nil {
 		c.found[id] = map[uint64]*found{}
 	}
@@ -44,7 +43,7 @@ func (c *collector) keep(e *evidence.Entry, from string, subjects []int) (bool, 
 		return true, nil
 	}
 	if !bytes.Equal(f.Body, e.Body) || f.Inclusion.Tree.Size == e.Inclusion.Tree.Size && f.Inclusion.Tree != e.Inclusion.Tree {
-		return false, &forkError{id.origin, f, &found{Entry: e, from: from}}
+		return false, fork(id.origin, headOf(f), headOf(&found{Entry: e, from: from}), "leaf %d is not the same in both, or they are of one size", e.Inclusion.Index)
 	}
 	f.subjects = append(f.subjects, subjects...)
 	if f.Envelope == nil { // the publisher knows more of it than the log
@@ -54,20 +53,6 @@ func (c *collector) keep(e *evidence.Entry, from string, subjects []int) (bool, 
 		f.Timestamps = e.Timestamps
 	}
 	return false, nil
-}
-
-// forkError says that a log signed two trees of which neither is the beginning of
-// the other.
-type forkError struct {
-	origin string
-	a, b   *found
-}
-
-func (e *forkError) Error() string {
-	one := func(f *found) string {
-		return fmt.Sprintf("\nleaf %d in a tree of %d, root %x   (%s)", f.Inclusion.Index, f.Inclusion.Tree.Size, f.Inclusion.Tree.Root[:], f.from)
-	}
-	return fmt.Sprintf("%s shows different people different trees, and signed both; keep them as evidence:%s%s", e.origin, one(e.a), one(e.b))
 }
 
 // buildRekorLogs makes one log of the entries of each shard, at one checkpoint
@@ -82,8 +67,7 @@ func (c *collector) buildRekorLogs(ctx context.Context) error {
 			return &RekorError{URL: c.RekorURL, Err: err}
 		}
 		for _, s := range shards {
-			origin, _, _ := bytes.Cut(s.Checkpoint, []byte("\n"))
-			listed[string(origin)] = s
+			listed[originOf(s.Checkpoint)] = s
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(c.found), func(a, b shardID) int {
@@ -140,39 +124,43 @@ func logOf(id shardID, entries []*found) collectedLog {
 
 // buildV1 rebases every proof to one head of a shard of Rekor v1, with one
 // consistency proof for each size at which entries were proven, and merges them.
-// The head is what the server lists now, or the newest that came with an entry if
-// that is newer.
+// The head is what the server lists now, or the newest that was seen if that is
+// newer. It must extend the heads of all entries that are kept, and of what was
+// seen besides the newest of each place: the list before, entries that are not
+// kept. That is one proof more if the log has grown since the list, and two at most
+// for the others.
 func (c *collector) buildV1(ctx context.Context, id shardID, shard rekor.Shard, entries []*found) ([]collectedLog, error) {
-	checkpoint, size := shard.Checkpoint, shard.Size
+	newest := signedHead{merkle.Tree{Size: shard.Size, Root: shard.Root}, shard.Checkpoint, inList}
+	before := c.seen.of(id)
 	for _, e := range entries {
-		if e.Inclusion.Tree.Size > size {
-			checkpoint, size = e.Checkpoint, e.Inclusion.Tree.Size
+		before = append(before, headOf(e))
+	}
+	for _, h := range before {
+		if h.tree.Size > newest.tree.Size {
+			newest = h
 		}
 	}
-	head, err := c.Trust.OpenRekorV1(id.logID, checkpoint)
+	head, err := c.Trust.OpenRekorV1(id.logID, newest.checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	if head.Origin != id.origin {
 		return nil, fmt.Errorf("its head is of %q", head.Origin)
 	}
-	consistency := map[uint64][]merkle.Hash{}
+	consistency, err := c.oneHistoryV1(ctx, id.origin, shard.TreeID, before, newest)
+	if err != nil {
+		return nil, err
+	}
 	var proofs []merkle.Inclusion
 	for _, e := range entries {
-		size := e.Inclusion.Tree.Size
-		if _, ok := consistency[size]; !ok {
-			if consistency[size], err = c.client.Consistency(ctx, shard.TreeID, size, head.Tree.Size); err != nil {
-				return nil, err
-			}
-		}
-		proof, err := merkle.Rebase(e.Inclusion, head.Tree, consistency[size])
+		proof, err := merkle.Rebase(e.Inclusion, head.Tree, consistency[e.Inclusion.Tree.Size])
 		if err != nil {
-			return nil, fmt.Errorf("entry %d: its proof at tree size %d does not lead to the head at %d: %w", e.Inclusion.Index, size, head.Tree.Size, err)
+			return nil, fmt.Errorf("entry %d: its proof at tree size %d does not lead to the head at %d: %w", e.Inclusion.Index, e.Inclusion.Tree.Size, head.Tree.Size, err)
 		}
 		proofs = append(proofs, proof)
 	}
 	out := logOf(id, entries)
-	out.Checkpoint = checkpoint
+	out.Checkpoint = newest.checkpoint
 	if out.Proof, err = merkle.MergeProofs(head.Tree, proofs); err != nil {
 		return nil, err
 	}
@@ -180,6 +168,30 @@ func (c *collector) buildV1(ctx context.Context, id shardID, shard rekor.Shard, 
 		return nil, err
 	}
 	return []collectedLog{out}, nil
+}
+
+// oneHistoryV1 gives the consistency proofs from the size of each head that was
+// seen to the newest, which is proven to extend it.
+func (c *collector) oneHistoryV1(ctx context.Context, origin, treeID string, before []signedHead, newest signedHead) (map[uint64][]merkle.Hash, error) {
+	consistency := map[uint64][]merkle.Hash{}
+	known := map[merkle.Tree]bool{}
+	for _, h := range before {
+		size := h.tree.Size
+		if known[h.tree] || size == 0 {
+			continue // every tree extends the empty one
+		}
+		known[h.tree] = true
+		if _, ok := consistency[size]; !ok {
+			var err error
+			if consistency[size], err = c.client.Consistency(ctx, treeID, size, newest.tree.Size); err != nil {
+				return nil, err
+			}
+		}
+		if err := oneHistory(origin, h, newest, consistency[size]); err != nil {
+			return nil, err
+		}
+	}
+	return consistency, nil
 }
 
 // buildAsPublished merges the proofs for each head that publishers brought.
@@ -196,7 +208,7 @@ func (c *collector) buildAsPublished(id shardID, entries []*found) ([]collectedL
 		var proofs []merkle.Inclusion
 		for _, e := range entries {
 			if e.Inclusion.Tree != tree {
-				return nil, &forkError{id.origin, entries[0], e}
+				return nil, fork(id.origin, headOf(entries[0]), headOf(e), "they are of one size")
 			}
 			proofs = append(proofs, e.Inclusion)
 		}
@@ -252,8 +264,8 @@ func (c *collector) buildFromTiles(ctx context.Context, id shardID, entries []*f
 	}
 	for i, e := range entries {
 		if e.Inclusion.Tree.Root != roots[i] {
-			return nil, fmt.Errorf("its tree of now does not begin with the tree of %d leaves that it signed before: it shows different people different trees, or was rewritten\nroot in the head of now: %x\nroot as published:       %x   (%s)",
-				before[i], roots[i][:], e.Inclusion.Tree.Root[:], e.from)
+			return nil, fork(id.origin, headOf(e), signedHead{head.Tree, checkpoint, "its tiles"},
+				"its tree of now does not begin with the tree of %d leaves that it signed before, but with one that has root %x", before[i], roots[i][:])
 		}
 	}
 	out := logOf(id, entries)
@@ -286,7 +298,7 @@ func (c *collector) tilesOf(ctx context.Context, id shardID) (*rekor.Tiles, []by
 			failed = err
 			continue
 		}
-		if origin, _, _ := bytes.Cut(checkpoint, []byte("\n")); string(origin) == id.origin {
+		if originOf(checkpoint) == id.origin {
 			c.usedTiles[url] = true
 			return tiles, checkpoint, nil
 		}

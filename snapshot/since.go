@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/merkle"
@@ -34,9 +33,6 @@ type SinceError struct {
 }
 
 func (e *SinceError) Error() string {
-	indented := func(note []byte) string {
-		return "    " + strings.ReplaceAll(strings.TrimSuffix(string(note), "\n"), "\n", "\n    ")
-	}
 	return fmt.Sprintf("%s: %s; nothing was written\nsigned before (%s):\n%s\nsigned now:\n%s", e.Log, e.What, e.Old.File, indented(e.Old.Checkpoint), indented(e.New))
 }
 

@@ -191,6 +191,7 @@ type collector struct {
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
 	client    *rekor.Client                 // nil if no Rekor is asked
+	seen      seenHeads                     // of that one
 	since     map[bundles.LogKey][]since    // of Request.Since, by increasing size
 }
 

@@ -56,8 +56,8 @@ func (c *collector) collectSumDB(ctx context.Context) error {
 
 func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []int) error {
 	client := sumdb.New(sumdb.Options{
-		DB: db, GOPROXY: c.env.GOPROXY, Fetch: c.Fetch, Parallel: c.Parallel,
-		CacheDir: c.cacheFor("sumdb"), GoCacheDir: filepath.Join(c.env.GOMODCACHE, "cache", "download", "sumdb"),
+		DB: db, GOPROXY: c.env.GOPROXY, Fetch: c.Fetch, Parallel: c.Parallel, CacheDir: c.cacheFor("sumdb"),
+		GoCacheDir: filepath.Join(c.env.GOMODCACHE, "cache", "download", "sumdb"), GoHeadDir: goHeadDir(c.env),
 	})
 	c.phase(Phase{Name: "look up in " + db.Name, Total: int64(len(public)), Unit: "modules"})
 	records, err := c.lookUp(ctx, client, public)
@@ -66,7 +66,7 @@ func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []
 	}
 	head, err := client.Latest(ctx)
 	if err != nil {
-		return err
+		return forked(err)
 	}
 	l, err := buildSumDBLog(ctx, client, db.Name, head, records)
 	if err != nil {
@@ -88,6 +88,23 @@ func (c *collector) proveRecords(ctx context.Context, db *trust.SumDB, public []
 	return nil
 }
 
+// goHeadDir is where the go command keeps the heads of checksum databases (gopathDir
+// in src/cmd/go/internal/modload/init.go).
+func goHeadDir(env gomod.Env) string {
+	if list := filepath.SplitList(env.GOPATH); len(list) > 0 && list[0] != "" {
+		return filepath.Join(list[0], "pkg", "sumdb")
+	}
+	return ""
+}
+
+// forked marks an error as a [*ForkError] if it is one of the checksum database.
+func forked(err error) error {
+	if fork := (*sumdb.ForkError)(nil); errors.As(err, &fork) {
+		return &ForkError{err}
+	}
+	return err
+}
+
 func (c *collector) cacheFor(what string) string {
 	if c.CacheDir == "" {
 		return ""
@@ -102,7 +119,8 @@ type record struct {
 }
 
 // lookUp gets the records. That the database does not have a module is for the
-// self-check to judge; that it can't be asked is an error.
+// self-check to judge; that it can't be asked is an error. So is, and of all
+// modules, that it shows two histories.
 func (c *collector) lookUp(ctx context.Context, client *sumdb.Client, public []int) ([]record, error) {
 	found := make([]*record, len(public))
 	failed := make([]error, len(public))
@@ -112,9 +130,12 @@ func (c *collector) lookUp(ctx context.Context, client *sumdb.Client, public []i
 		g.Go(func() error {
 			defer c.count(1)
 			r, err := client.Lookup(gctx, c.subjects[i].v)
+			var fork *ForkError
 			switch {
 			case gctx.Err() != nil:
 				return context.Cause(gctx)
+			case errors.As(forked(err), &fork):
+				return fork
 			case err == nil:
 				found[n] = &record{Record: r, module: i}
 			case !errors.Is(err, sumdb.ErrNotFound):

@@ -192,12 +192,15 @@ func (w *world) left(want ...string) {
 }
 
 // enclave verifies the output as an enclave does that trusts the same.
-func (w *world) enclave() *verify.Report {
+func (w *world) enclave() *verify.Report { return w.enclaveWith(nil) }
+
+// enclaveWith is that of an enclave that remembers.
+func (w *world) enclaveWith(state *verify.State) *verify.Report {
 	w.Helper()
 	b := read(w, w.request.Output)
 	r, err := verify.Check(context.Background(), verify.Request{
 		Dir: w.project(), World: w.request.World, Bundle: bytes.NewReader(b), BundleSize: int64(len(b)), Trust: w.request.Trust, Policy: policy.FromFlags(w.flags), Artifacts: w.request.Artifacts,
-		Seals: seal.By(private(w, testlog.NewSigner("sealer")).Public()),
+		Seals: seal.By(private(w, testlog.NewSigner("sealer")).Public()), State: state,
 	})
 	if err != nil {
 		w.Fatal(err)

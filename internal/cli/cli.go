@@ -170,10 +170,11 @@ func exitCode(err error) int {
 	var chain *chainError
 	var refused *verify.RefusedError
 	var since *snapshot.SinceError
+	var fork *snapshot.ForkError
 	switch {
 	case errors.As(err, &refused), errors.Is(err, errForked), errors.Is(err, bundles.ErrUnsealed), errors.Is(err, bundles.ErrDamaged), errors.Is(err, bundles.ErrVersion), errors.Is(err, verify.ErrTrust):
 		return ExitUntrusted
-	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain), errors.As(err, &since):
+	case errors.As(err, &incomplete) && incomplete.Unproven, errors.As(err, &published) && published.Unproven, errors.As(err, &chain), errors.As(err, &since), errors.As(err, &fork):
 		return ExitUnproven
 	}
 	return ExitUsage
@@ -191,6 +192,7 @@ func hint(err error) string {
 	var hinted *hintedError
 	var refused *verify.RefusedError
 	var since *snapshot.SinceError
+	var fork *snapshot.ForkError
 	errors.As(err, &chain)
 	switch {
 	case errors.As(err, &hinted):
@@ -199,6 +201,8 @@ func hint(err error) string {
 		return refused.Hint()
 	case errors.As(err, &since):
 		return since.Hint()
+	case errors.As(err, &fork):
+		return fork.Hint()
 	case errors.Is(err, verify.ErrState):
 		return "if the key was changed on purpose, begin a new state file: the next bundle is then taken as the first"
 	case errors.Is(err, verify.ErrTrust) && chain == nil:

@@ -25,19 +25,20 @@ const maxCached = maxLookup
 type cache struct {
 	own    func() *os.Root // nil if there is none
 	golang func() *os.Root // the go command's, never written to
+	gohead func() *os.Root // that of its newest head, likewise
 
 	failedWrites atomic.Int64
 }
 
-// newCache uses the folder of the given database in each of the two caches,
-// either of which may be "".
-func newCache(own, golang, database string) *cache {
+// newCache uses the folder of the database in each of the caches, any of which may
+// be "".
+func newCache(o Options) *cache {
 	open := func(dir string, create bool) func() *os.Root {
 		return sync.OnceValue(func() *os.Root {
 			if dir == "" {
 				return nil
 			}
-			dir := filepath.Join(dir, filepath.FromSlash(database))
+			dir := filepath.Join(dir, filepath.FromSlash(o.DB.Name))
 			if create {
 				if err := os.MkdirAll(dir, 0o777); err != nil {
 					return nil
@@ -50,11 +51,12 @@ func newCache(own, golang, database string) *cache {
 			return root
 		})
 	}
-	return &cache{own: open(own, true), golang: open(golang, false)}
+	return &cache{own: open(o.CacheDir, true), golang: open(o.GoCacheDir, false), gohead: open(o.GoHeadDir, false)}
 }
 
 func (c *cache) readOwn(name string) []byte { return readFile(c.own(), name) }
 func (c *cache) readGo(name string) []byte  { return readFile(c.golang(), name) }
+func (c *cache) readGoHead() []byte         { return readFile(c.gohead(), "latest") }
 
 // readFile returns nil for what can't be read, is empty or is over the limit.
 func readFile(root *os.Root, name string) []byte {

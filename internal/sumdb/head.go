@@ -14,43 +14,47 @@ import (
 
 // Latest returns the newest head there is, in these senses: the database says
 // that it is its latest, or said so with a record that was looked up, or in an
-// earlier run that used the same CacheDir. So after some lookups it covers all
-// of their records, and it doesn't go back to an older head because a server
-// is behind.
+// earlier run that used the same CacheDir, or to the go command. So after some
+// lookups it covers all of their records, and it doesn't go back to an older head
+// because a server is behind.
 //
-// The database is asked once in a client's life. The newest head that it gave is
-// proven to extend that of earlier runs, or the other way round, which takes a few
-// tiles; if it doesn't, the error is a [*ForkError]. Older heads that came with
-// records are not compared with it, which would take tiles for each of them: what
-// counts is that the records are in the newest tree, which the caller proves.
+// The database is asked once in a client's life. Its answer, the head of earlier
+// runs, the go command's, and of the heads that came with records the newest of
+// each [place] must be of one history: the tree of the newest of them begins with
+// those of all others. That takes a few tiles for each, a call and not a record.
+// If it isn't so, the error is a [*ForkError], whether or not any record is
+// missing from one of the trees.
+//
+// Of the heads that came with records those that are older than the newest of
+// their place are not compared: each would take tiles of its own, as many as the
+// record itself. A history that has records as it should, and that is shown with
+// them alone, never with the newest, so remains unseen; the records are in the
+// newest tree all the same, which the caller proves.
 func (c *Client) Latest(ctx context.Context) (Head, error) {
 	if _, err := c.base(ctx); err != nil {
 		return Head{}, err
 	}
 	c.mu.Lock()
-	newest, confirmed := c.newest, c.confirmed
+	heads, confirmed := c.heads, c.confirmed // a copy
 	c.mu.Unlock()
-	before := confirmed
+	all := append(heads[:], confirmed)
 	if confirmed.Note == nil {
-		before = c.cachedHead()
+		all = append(all, c.cachedHead(), c.goHead())
 	}
-	after, err := c.merge(ctx, before, newest)
+	newest, err := c.oneHistory(ctx, all)
 	if err != nil {
 		return Head{}, err
 	}
 	c.mu.Lock()
-	if after.Tree.Size >= c.confirmed.Tree.Size {
-		c.confirmed = after
-	}
-	if after.Tree.Size > c.newest.Tree.Size {
-		c.newest = after
+	if newest.Tree.Size >= c.confirmed.Tree.Size {
+		c.confirmed = newest
 	}
 	c.mu.Unlock()
 	// Another process may have gone on in the meantime.
-	if after.Tree.Size > c.cachedHead().Tree.Size {
-		c.cache.write("latest", after.Note)
+	if newest.Tree.Size > c.cachedHead().Tree.Size {
+		c.cache.write("latest", newest.Note)
 	}
-	return after, nil
+	return newest, nil
 }
 
 // cachedHead is the newest head of earlier runs, if there is a good one.
@@ -67,26 +71,43 @@ func (c *Client) cachedHead() Head {
 	return head
 }
 
-// merge returns the newer head after proving that it extends the older one.
-func (c *Client) merge(ctx context.Context, a, b Head) (Head, error) {
-	if a.Tree.Size > b.Tree.Size {
-		a, b = b, a
+// goHead is the newest head that the go command has seen, if there is a good one:
+// $GOPATH/pkg/sumdb/NAME/latest (ReadConfig in src/cmd/go/internal/modfetch/sumdb.go).
+func (c *Client) goHead() Head {
+	head, err := c.openHead(c.cache.readGoHead())
+	if err != nil {
+		return Head{}
 	}
-	if a.Note == nil || a.Tree == b.Tree {
-		return b, nil
-	}
-	root := b.Tree.Root
-	if a.Tree.Size < b.Tree.Size && a.Tree.Size > 0 {
-		hash, err := c.rootAt(ctx, a.Tree.Size, b)
-		if err != nil {
-			return Head{}, err
+	return head
+}
+
+// oneHistory returns the newest head after proving that its tree begins with those
+// of all others. Those without a note are none.
+func (c *Client) oneHistory(ctx context.Context, heads []Head) (Head, error) {
+	newest := Head{}
+	for _, h := range heads {
+		if h.Note != nil && (newest.Note == nil || h.Tree.Size > newest.Tree.Size) {
+			newest = h
 		}
-		root = hash
 	}
-	if a.Tree.Size > 0 && root != a.Tree.Root {
-		return Head{}, &ForkError{Database: c.db.Name, Old: a, New: b, RootAtSize: root}
+	known := map[merkle.Tree]bool{newest.Tree: true}
+	for _, h := range heads {
+		if h.Note == nil || h.Tree.Size == 0 || known[h.Tree] {
+			continue
+		}
+		known[h.Tree] = true
+		root := newest.Tree.Root
+		if h.Tree.Size < newest.Tree.Size {
+			var err error
+			if root, err = c.rootAt(ctx, h.Tree.Size, newest); err != nil {
+				return Head{}, err
+			}
+		}
+		if root != h.Tree.Root {
+			return Head{}, &ForkError{Database: c.db.Name, Old: h, New: newest, RootAtSize: root}
+		}
 	}
-	return b, nil
+	return newest, nil
 }
 
 // rootAt is the root that a head's tree had at a smaller size.
@@ -96,15 +117,29 @@ func (c *Client) rootAt(ctx context.Context, size uint64, head Head) (merkle.Has
 	return merkle.Hash(hash), err
 }
 
-// see notes a head. Two heads of one size can be told apart without a proof.
-func (c *Client) see(head Head) error {
+// A place is where heads come from. Each can have been told another history.
+type place int
+
+const (
+	atLatest   place = iota // the database's answer about its newest
+	inLookup                // with a record, from the network
+	inOwnCache              // with a record, from the cache
+	inGoCache               // with a record, from the go command's
+	places                  // how many there are
+)
+
+// see notes the newest head of a place. Two heads of one size can be told apart
+// without a proof.
+func (c *Client) see(head Head, at place) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if head.Tree.Size == c.newest.Tree.Size && c.newest.Note != nil && head.Tree != c.newest.Tree {
-		return &ForkError{Database: c.db.Name, Old: c.newest, New: head, RootAtSize: head.Tree.Root}
+	for _, other := range c.heads {
+		if other.Note != nil && head.Tree.Size == other.Tree.Size && head.Tree != other.Tree {
+			return &ForkError{Database: c.db.Name, Old: other, New: head, RootAtSize: head.Tree.Root}
+		}
 	}
-	if c.newest.Note == nil || head.Tree.Size > c.newest.Tree.Size {
-		c.newest = head
+	if c.heads[at].Note == nil || head.Tree.Size > c.heads[at].Tree.Size {
+		c.heads[at] = head
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/merkle"
 )
@@ -217,5 +219,108 @@ func TestEmptyDatabase(t *testing.T) {
 	db.grow(3)
 	if head, err := db.client(Options{CacheDir: dir}).Latest(background()); err != nil || head.Tree.Size != 3 {
 		t.Errorf("%v, %v", head.Tree, err)
+	}
+}
+
+// answerOf is a lookup's answer with another head.
+func answerOf(db *testDB, i int, note []byte) []byte {
+	db.t.Helper()
+	r, err := db.client(Options{}).Lookup(background(), testModule(i))
+	if err != nil {
+		db.t.Fatal(err)
+	}
+	text, err := tlog.FormatRecord(int64(r.ID), r.Text)
+	if err != nil {
+		db.t.Fatal(err)
+	}
+	return append(text, note...)
+}
+
+// Property: the newest head of each place where heads come from must be of one
+// history with the newest of all; an honest older one costs a few tiles, once.
+func TestOneHistory(t *testing.T) {
+	name, err := lookupPath(testModule(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(dir, name string, data []byte) {
+		path := filepath.Join(dir, testName, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for where, shown := range map[string]func(db *testDB, o *Options, note []byte){
+		"lookup": func(db *testDB, _ *Options, note []byte) {
+			answer := answerOf(db, 5, note)
+			db.setLie(func(path string, a *reply) {
+				if path == name {
+					*a = reply{200, answer}
+				}
+			})
+		},
+		"own cache": func(db *testDB, o *Options, note []byte) { file(o.CacheDir, name, answerOf(db, 5, note)) },
+		"own head":  func(_ *testDB, o *Options, note []byte) { file(o.CacheDir, "latest", note) },
+		"go cache":  func(db *testDB, o *Options, note []byte) { file(o.GoCacheDir, name, answerOf(db, 5, note)) },
+		"go head":   func(_ *testDB, o *Options, note []byte) { file(o.GoHeadDir, "latest", note) },
+	} {
+		for _, size := range []int{256, 300, 700} { // the newest has 700
+			t.Run(fmt.Sprint(where, " ", size), func(t *testing.T) {
+				db, other := newDB(t, ""), newDB(t, "other history")
+				db.grow(size)
+				other.grow(size)
+				honest := db.head()
+				db.grow(700)
+				for _, note := range [][]byte{honest.Note, other.head().Note} {
+					o := Options{CacheDir: t.TempDir(), GoCacheDir: t.TempDir(), GoHeadDir: t.TempDir()}
+					shown(db, &o, note)
+					db.took()
+					c := db.client(o)
+					_, err := c.Lookup(background(), testModule(5))
+					if err == nil && where != "lookup" { // with the head of now, from the network
+						_, err = c.Lookup(background(), testModule(6))
+					}
+					if err == nil {
+						_, err = c.Latest(background())
+					}
+					if &note[0] != &honest.Note[0] {
+						fork := wantAs[*ForkError](t, err)
+						if notes := string(fork.Old.Note) + string(fork.New.Note); !strings.Contains(notes, string(note)) || !strings.Contains(notes, string(db.head().Note)) {
+							t.Errorf("%v", fork)
+						}
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					if n := count(db.took(), "/tile/"); n > 5 || size == 700 && n > 0 {
+						t.Errorf("%d tiles to compare %d with 700", n, size)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A head of the go command that is damaged, or by another key, is as none.
+func TestGoHeadDamaged(t *testing.T) {
+	db := newDB(t, "")
+	db.grow(10)
+	good := string(db.head().Note)
+	for name, data := range map[string][]byte{
+		"cut short": []byte(good[:len(good)/2]),
+		"other key": sign(t, "other", good[:strings.Index(good, "\n—")]),
+		"too long":  make([]byte, maxCached+1),
+	} {
+		dir := t.TempDir()
+		writeHead(t, dir, data)
+		if head, err := db.client(Options{GoHeadDir: dir}).Latest(background()); err != nil || head.Tree.Size != 10 {
+			t.Errorf("%s: %v, %v", name, head.Tree, err)
+		}
+		if again, err := os.ReadFile(headFile(dir)); err != nil || string(again) != string(data) {
+			t.Errorf("%s: it was written to: %q, %v", name, again, err)
+		}
 	}
 }

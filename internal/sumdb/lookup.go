@@ -28,7 +28,8 @@ type Record struct {
 // Lookup returns the record of a module, from a cache or from the network. A
 // module that the database doesn't have and can't get is [ErrNotFound]. A
 // record that isn't of exactly this module, or whose ID its head doesn't
-// reach, is a [*RecordError].
+// reach, is a [*RecordError]. A head that can't be true beside one that came before
+// is a [*ForkError].
 //
 // The record and its head may be older than [Client.Latest] because caches are
 // asked first, proxies' too. That is as good: what a leaf has doesn't change.
@@ -37,15 +38,18 @@ func (c *Client) Lookup(ctx context.Context, m module.Version) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	for _, read := range []func(string) []byte{c.cache.readOwn, c.cache.readGo} {
-		data := read(name)
+	for _, cached := range []struct {
+		read func(string) []byte
+		at   place
+	}{{c.cache.readOwn, inOwnCache}, {c.cache.readGo, inGoCache}} {
+		data := cached.read(name)
 		if data == nil {
 			continue
 		}
 		if record, err := c.openRecord(m, data); err == nil {
 			c.stats.cachedLookups.Add(1)
 			c.stats.cachedBytes.Add(int64(len(data)))
-			return record, c.see(record.Head)
+			return record, c.see(record.Head, cached.at)
 		}
 		c.stats.badCache.Add(1)
 	}
@@ -65,7 +69,7 @@ func (c *Client) Lookup(ctx context.Context, m module.Version) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	if err := c.see(record.Head); err != nil {
+	if err := c.see(record.Head, inLookup); err != nil {
 		return Record{}, err
 	}
 	c.stats.lookups.Add(1)

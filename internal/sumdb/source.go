@@ -145,5 +145,5 @@ func (c *Client) probe(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
-	return c.see(head)
+	return c.see(head, atLatest)
 }

@@ -60,6 +60,10 @@ type Options struct {
 	// GOMODCACHE/cache/download/sumdb, or "". It is only read.
 	GoCacheDir string
 
+	// GoHeadDir is where the go command keeps the newest heads that it has seen,
+	// which is pkg/sumdb in the first folder of GOPATH, or "". It is only read.
+	GoHeadDir string
+
 	Parallel int // requests at a time; 0 means 24
 }
 
@@ -77,8 +81,8 @@ type Client struct {
 	source   source
 
 	mu        sync.Mutex
-	newest    Head // the newest head with a good signature that was seen
-	confirmed Head // the newest head proven to extend all those before it
+	heads     [places]Head // of each place the newest with a good signature
+	confirmed Head         // the newest head proven to extend all those before it
 }
 
 // New returns a client that works as o says. It makes no request and touches
@@ -88,7 +92,7 @@ func New(o Options) *Client {
 		db:       o.DB,
 		proxy:    o.GOPROXY,
 		fetch:    o.Fetch,
-		cache:    newCache(o.CacheDir, o.GoCacheDir, o.DB.Name),
+		cache:    newCache(o),
 		choosing: make(chan struct{}, 1),
 	}
 	if c.fetch == nil {
