@@ -24,7 +24,7 @@ func (e *ForkError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it.
 func (e *ForkError) Hint() string {
-	return "keep both heads as evidence, and ask again, also over another network and with --cache=off: if it stays so, distrust the log"
+	return "keep both heads as evidence, and ask again, also over another network: if it stays so, distrust the log. Heads are also compared with those in modseal's cache (--cache) and in the go command's (pkg/sumdb in GOPATH)"
 }
 
 // signedHead is a head of a log of which the signature was verified.

@@ -108,8 +108,9 @@ func (s *moduleSet) countFiles() (n int, err error) {
 const tileHeight = 8
 
 // neededTiles are the tiles that a client reads which proves the bundle's records in the bundle's tree: those of the
-// records' hashes, those above them up to the root, and those that the root is computed from.
-func neededTiles(in *inspection) (map[tlog.Tile]bool, error) {
+// records' hashes, those above them up to the root, and those that the root is computed from; and those which prove that it
+// begins with trees of earlier sizes, whose heads were shown.
+func neededTiles(in *inspection, earlier ...int64) (map[tlog.Tile]bool, error) {
 	size := in.Logs[0].TreeSize
 	tiles := map[tlog.Tile]bool{}
 	add := func(storedIndex int64) {
@@ -129,11 +130,16 @@ func neededTiles(in *inspection) (map[tlog.Tile]bool, error) {
 			add(tlog.StoredHashIndex(0, e.Index))
 		}
 	}
-	_, err := tlog.TreeHash(size, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		for _, i := range indexes {
-			add(i)
+	for _, n := range append(earlier, size) {
+		_, err := tlog.TreeHash(n, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+			for _, i := range indexes {
+				add(i)
+			}
+			return make([]tlog.Hash, len(indexes)), nil
+		}))
+		if err != nil {
+			return nil, err
 		}
-		return make([]tlog.Hash, len(indexes)), nil
-	}))
-	return tiles, err
+	}
+	return tiles, nil
 }

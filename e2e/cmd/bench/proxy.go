@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // countingProxy passes everything on to a module proxy and counts what it is asked.
@@ -29,13 +32,19 @@ type requests struct {
 	tiles   map[string]int // full ones
 	partial map[string]int // tiles at the right edge of the tree, which don't last
 	latest  int
+	heads   []int64  // sizes of the trees whose heads were shown: the newest with a lookup, and the latest
 	other   []string // paths
 	failed  int      // requests of any kind that were not answered 200
 	most    int      // at the same time
 }
 
+const (
+	latest = iota
+	withLookup
+)
+
 func newRequests() requests {
-	return requests{lookups: map[string]int{}, tiles: map[string]int{}, partial: map[string]int{}}
+	return requests{heads: make([]int64, 2), lookups: map[string]int{}, tiles: map[string]int{}, partial: map[string]int{}}
 }
 
 func sum(m map[string]int) (n int) {
@@ -66,10 +75,13 @@ func startProxy(upstream string) (*countingProxy, error) {
 				password, _ := u.Password()
 				r.Out.SetBasicAuth(u.Username(), password)
 			}
+			r.Out.Header.Del("Accept-Encoding") // so that answers are read here as they are
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if r.StatusCode != http.StatusOK {
 				p.fail()
+			} else if path := r.Request.URL.Path; strings.HasSuffix(path, "/latest") || strings.Contains(path, "/lookup/") {
+				return p.readHead(r)
 			}
 			return nil
 		},
@@ -112,6 +124,31 @@ func (p *countingProxy) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now--
+}
+
+// readHead notes the size of the tree whose head is in an answer, which is passed on.
+func (p *countingProxy) readHead(r *http.Response) error {
+	answer, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Body.Close()
+	r.Body = io.NopCloser(bytes.NewReader(answer))
+	head, which := answer, latest
+	if strings.Contains(r.Request.URL.Path, "/lookup/") {
+		which = withLookup
+		if _, _, head, err = tlog.ParseRecord(answer); err != nil {
+			return err
+		}
+	}
+	tree, err := tlog.ParseTree(head)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts.heads[which] = max(p.counts.heads[which], tree.N)
+	return nil
 }
 
 func (p *countingProxy) fail() {

@@ -11,10 +11,10 @@ import (
 )
 
 // snapshot runs modseal snapshot. Its only way out is the counting proxy, and its only memory the bench's own cache
-// folder: in the module cache there is nothing of the checksum database.
+// folder: in the module cache and in GOPATH there is nothing of the checksum database.
 func (b *bench) snapshot(ctx context.Context, project, output string, flags ...string) (usage, requests, error) {
 	b.proxy.take()
-	env := append(b.goCmd.closed(b.set.modCache, b.proxy.URL), "MODSEAL_CACHE="+filepath.Join(b.dir, "cache"))
+	env := append(b.goCmd.closed(b.set.modCache, b.proxy.URL), "MODSEAL_CACHE="+filepath.Join(b.dir, "cache"), "GOPATH="+filepath.Join(b.dir, "gopath"))
 	args := append([]string{b.modseal, "snapshot", "--rekor-url=off", "--seal-key", b.key + ".key", "-o", output}, flags...)
 	u, _, err := command{dir: project, env: env, args: append(args, project)}.run(ctx)
 	return u, b.proxy.take(), err
@@ -37,7 +37,11 @@ func (b *bench) measureSnapshot(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	needed, err := neededTiles(in)
+	records, err := neededTiles(in)
+	if err != nil {
+		return err
+	}
+	needed, err := neededTiles(in, first.heads...) // that what was shown with records is of one history with the newest tree
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,8 @@ func (b *bench) measureSnapshot(ctx context.Context) (err error) {
 	}
 	modules := float64(len(b.set.modules))
 	t := &b.table
-	t.section("snapshot: %d public modules, nothing known before; their records are in %d tiles", len(b.set.modules), len(needed))
+	t.section("snapshot: %d public modules, nothing known before; their records are in %d tiles, and %d more prove that the newest head with one is of the same history",
+		len(b.set.modules), len(records), len(needed)-len(records))
 	t.atMost("lookups for each module", "%.2f", float64(sum(first.lookups))/modules, 1)
 	t.atMost("tiles asked for / tiles needed", "%.3f", float64(sum(first.tiles)+sum(first.partial))/float64(len(needed)), 1)
 	t.atMost("requests for the latest tree head", "%.0f", float64(first.latest), 1)
