@@ -3,10 +3,11 @@ package snapshot
 import (
 	"bytes"
 	"encoding/gob"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/modseal/modseal/internal/atomicfile"
 	"github.com/modseal/modseal/internal/limit"
@@ -18,7 +19,13 @@ import (
 // fetch them again. A leaf never changes; its proof is of some older tree head
 // and is rebased like any other. What comes out is checked like what comes from
 // a server.
-type entryCache struct{ dir string }
+//
+//	DIR/rekor/XX/UUID             an entry; XX begins its leaf hash
+//	DIR/rekor/.modseal-*.tmp      one that is being written
+type entryCache struct {
+	dir   string
+	sweep *sync.Once // of what processes that were killed left; nil is never
+}
 
 const maxCachedEntry = 8 << 20 // bytes
 
@@ -51,6 +58,39 @@ func (c entryCache) put(e rekor.Entry) {
 	if gob.NewEncoder(&b).Encode(e) != nil {
 		return
 	}
-	name := c.file(e.UUID)
-	_ = errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), atomicfile.WriteBytes(name, b.Bytes()))
+	_ = c.write(c.file(e.UUID), b.Bytes())
+}
+
+func (c entryCache) write(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	top := filepath.Join(c.dir, "rekor")
+	p, err := atomicfile.BeginIn(top, name)
+	if err != nil {
+		return err
+	}
+	defer p.Discard()
+	err = p.Write(func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+	if err != nil || c.sweep == nil {
+		return err
+	}
+	c.sweep.Do(func() { sweepCache(top, name) })
+	return nil
+}
+
+// sweepCache removes old temporary files from a folder of the cache. What time it is
+// there, the file that was just written tells.
+func sweepCache(dir, written string) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	if info, err := os.Stat(written); err == nil {
+		atomicfile.Sweep(root, atomicfile.Pattern, info.ModTime())
+	}
 }

@@ -20,12 +20,11 @@ import (
 func (c *collector) finish(ctx context.Context) error {
 	payload := c.payload()
 	c.phase(Phase{Name: "check and seal"})
-	unsealed, err := atomicfile.Temp(c.Output)
+	unsealed, drop, err := atomicfile.Unnamed(c.Output)
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	defer os.Remove(unsealed.Name())
-	defer unsealed.Close()
+	defer func() { _ = drop() }()
 	w := bufio.NewWriterSize(unsealed, 1<<20)
 	err = bundles.WritePayload(w, payload)
 	if full := w.Flush(); full != nil { // then that is why the payload could not be written

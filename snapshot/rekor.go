@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
@@ -86,7 +87,7 @@ func (c *collector) collectRekor(ctx context.Context) error {
 		return err
 	}
 	pick := &picker{
-		collector: c, client: client, cache: entryCache{dir: c.CacheDir}, verifier: verifier, untrusted: untrusted, maxNamed: maxNamed,
+		collector: c, client: client, cache: entryCache{dir: c.CacheDir, sweep: new(sync.Once)}, verifier: verifier, untrusted: untrusted, maxNamed: maxNamed,
 	}
 	digests := c.wantedDigests(PublicRekor(c.RekorURL))
 	chosen, phase, err := pick.pick(ctx, digests)

@@ -3,7 +3,6 @@ package snapshot
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -26,8 +25,8 @@ type spool struct {
 	of      map[[sha256.Size]byte]span
 	buf     []byte // what is not in the file yet
 	f       *os.File
-	written int64  // bytes in f
-	name    string // of f, if it still has one
+	written int64        // bytes in f
+	drop    func() error // gives f up
 }
 
 // span is where a listing is: in the file, and then the memory.
@@ -60,12 +59,9 @@ func (s *spool) put(digest [sha256.Size]byte, listing []byte) error {
 // flush moves what is in memory to the file.
 func (s *spool) flush() error {
 	if s.f == nil {
-		f, err := atomicfile.Temp(s.beside)
-		if err != nil {
+		var err error
+		if s.f, s.drop, err = atomicfile.Unnamed(s.beside); err != nil {
 			return err
-		}
-		if s.f = f; os.Remove(f.Name()) != nil {
-			s.name = f.Name()
 		}
 	}
 	n, err := s.f.WriteAt(s.buf, s.written)
@@ -110,10 +106,6 @@ func (s *spool) close() error {
 	if s.f == nil {
 		return nil
 	}
-	err := s.f.Close()
-	if s.name != "" {
-		err = errors.Join(err, os.Remove(s.name))
-	}
 	s.f = nil
-	return err
+	return s.drop()
 }

@@ -33,7 +33,7 @@ var arrows = map[string]string{
 	"internal/seal":        "bundles internal/evidence internal/keys internal/policy internal/trust",
 	"internal/sign":        "bundles internal/evidence internal/fetch internal/keys internal/policy internal/rekor internal/trust",
 	"internal/state":       "verify bundles internal/atomicfile internal/limit",
-	"internal/sumdb":       "merkle internal/evidence internal/fetch internal/trust",
+	"internal/sumdb":       "merkle internal/atomicfile internal/evidence internal/fetch internal/trust",
 	"internal/testlog":     "bundles merkle",
 	"internal/trust":       "merkle internal/keys",
 	"internal/tufchain":    "internal/limit",

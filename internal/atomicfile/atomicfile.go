@@ -18,6 +18,19 @@ func Temp(name string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(name), Pattern)
 }
 
+// Unnamed makes a file beside name that has no name of its own from the beginning,
+// where the system allows that, so that nothing of it is left whatever ends the
+// process. drop gives it up, once.
+func Unnamed(name string) (f *os.File, drop func() error, err error) {
+	if f, err = Temp(name); err != nil {
+		return nil, nil, err
+	}
+	if os.Remove(f.Name()) == nil {
+		return f, f.Close, nil
+	}
+	return f, func() error { return errors.Join(f.Close(), os.Remove(f.Name())) }, nil
+}
+
 // Pending is a file of mode 0644 that was begun and has nothing in it.
 type Pending struct {
 	f    *os.File
@@ -26,8 +39,11 @@ type Pending struct {
 
 // Begin makes the temporary file. What comes after it opens no file and changes
 // no mode. Discard is always called in the end.
-func Begin(name string) (*Pending, error) {
-	f, err := Temp(name)
+func Begin(name string) (*Pending, error) { return BeginIn(filepath.Dir(name), name) }
+
+// BeginIn is Begin with the temporary file in a folder of the same file system.
+func BeginIn(dir, name string) (*Pending, error) {
+	f, err := os.CreateTemp(dir, Pattern)
 	if err != nil {
 		return nil, err
 	}

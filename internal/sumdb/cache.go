@@ -8,9 +8,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/modseal/modseal/internal/atomicfile"
 )
 
 // maxCached is the largest file that is read from a cache, in bytes: that of
@@ -28,6 +30,7 @@ type cache struct {
 	gohead func() *os.Root // that of its newest head, likewise
 
 	failedWrites atomic.Int64
+	sweep        sync.Once // of what processes that were killed left
 }
 
 // newCache uses the folder of the database in each of the caches, any of which may
@@ -83,9 +86,12 @@ func readFile(root *os.Root, name string) []byte {
 // write replaces a file of our own in one step.
 func (c *cache) write(name string, data []byte) {
 	if root := c.own(); root != nil {
-		if err := writeFile(root, name, data); err != nil {
+		now, err := writeFile(root, name, data)
+		if err != nil {
 			c.failedWrites.Add(1)
+			return
 		}
+		c.sweep.Do(func() { atomicfile.Sweep(root, tempPrefix+"*", now) })
 	}
 }
 
@@ -102,24 +108,29 @@ func (c *cache) writeAlone(name string, data []byte) {
 		return
 	}
 	for _, file := range list {
-		if file.Name() != path.Base(name) && !strings.HasPrefix(file.Name(), tempPrefix) {
+		if file.Name() != path.Base(name) {
 			root.Remove(filepath.Join(dir, file.Name()))
 		}
 	}
 }
 
-// tempPrefix begins the names of files that aren't complete yet.
+// tempPrefix begins the names of files that aren't complete yet. All are in the
+// database's folder itself, where those that killed processes left are found again.
 const tempPrefix = ".new-"
 
-func writeFile(root *os.Root, name string, data []byte) error {
-	dir := path.Dir(name)
-	temp := filepath.FromSlash(dir + "/" + tempPrefix + rand.Text())
-	if err := root.MkdirAll(filepath.FromSlash(dir), 0o777); err != nil {
-		return err
+// writeFile gives the time at which the file was made, by the clock of its file system.
+func writeFile(root *os.Root, name string, data []byte) (time.Time, error) {
+	temp := tempPrefix + rand.Text()
+	if err := root.MkdirAll(filepath.FromSlash(path.Dir(name)), 0o777); err != nil {
+		return time.Time{}, err
 	}
 	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return err
+		return time.Time{}, err
+	}
+	now := time.Time{}
+	if info, err := file.Stat(); err == nil {
+		now = info.ModTime()
 	}
 	_, err = file.Write(data)
 	if closeErr := file.Close(); err == nil {
@@ -131,5 +142,5 @@ func writeFile(root *os.Root, name string, data []byte) error {
 	if err != nil {
 		root.Remove(temp)
 	}
-	return err
+	return now, err
 }
