@@ -36,7 +36,9 @@ type cost struct {
 const measureCommand = "MODSEAL_MEASURE"
 
 // programs are what this test binary is when it is called so.
-func programs() map[string]func() { return map[string]func(){"modseal": main, "measure": measure} }
+func programs() map[string]func() {
+	return map[string]func(){"modseal": main, "measure": measure, "killed": killed, "asnobody": asNobody}
+}
 
 // measure is a program of its own that runs modseal: the memory of a process counts
 // for those that it starts, and a test's own is larger than what is measured.

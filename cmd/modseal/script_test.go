@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"publish": publish, "flip": flip, "append": appendTo, "requests": requests, "exit": exit, "tuf": tuf, "sigstore": sigstore, "forge": forge, "records": records, "zip": zipFolder, "ziphash": ziphash, "gosum": goSum, "called": called,
-			"grow": grow, "rewrite": rewrite, "truncate": truncate,
+			"grow": grow, "rewrite": rewrite, "truncate": truncate, "kill9": kill,
 		},
 	})
 }
