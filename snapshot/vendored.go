@@ -41,6 +41,9 @@ func (c *collector) describeVendored(ctx context.Context, cache *gomod.Cache, m 
 	if err != nil {
 		return nil, err
 	}
+	if err := gomod.CheckBounded(name, data); err != nil {
+		return nil, err
+	}
 	f, err := modfile.ParseLax(name, data, nil)
 	if err != nil {
 		return nil, fmt.Errorf("go.mod: %w", err)

@@ -28,7 +28,14 @@ func main() {
 // is for what it does not count.
 const softLimit = 176 << 20
 
+// gcPercent is how much memory, in hundredths of what is in use, may become garbage before
+// it is collected. With Go's own 100, what is bounded at 256 MiB could be half of that only.
+const gcPercent = 60
+
 func run(ctx context.Context) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}

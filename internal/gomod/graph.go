@@ -18,11 +18,11 @@ import (
 
 const (
 	// maxGraphBytes is how much of go.mod files is read for one module graph.
-	maxGraphBytes = 256 << 20
+	maxGraphBytes = 64 << 20
 	// maxGraphEdges is how many requirements a module graph may have in all.
 	maxGraphEdges = 2_000_000
 	// maxGraphSteps is how many requirements are looked at while a workspace's graph settles.
-	maxGraphSteps = 100_000_000
+	maxGraphSteps = 20_000_000
 )
 
 // graphLimits bound what a module graph may cost.
@@ -62,6 +62,7 @@ type graph struct {
 	nodes    map[module.Version]*node // as required
 	selected map[string]string        // path to version
 	files    map[source]*depMod       // each go.mod file once
+	text     map[string]string        // paths and versions, each kept once
 	missing  []module.Version
 	queue    []visit
 	cost     graphLimits // so far; modules are len(nodes)
@@ -92,6 +93,7 @@ func (g *graph) load() error {
 	g.nodes = map[module.Version]*node{}
 	g.selected = map[string]string{}
 	g.files = map[source]*depMod{}
+	g.text = map[string]string{}
 	for _, main := range g.mains.list {
 		how := unpruned
 		if main.pruned() {
@@ -244,6 +246,9 @@ func (g *graph) dependency(m module.Version) (*depMod, error) {
 		if dep, err = parseDependency(data); err != nil {
 			return nil, err
 		}
+		for i, m := range dep.require {
+			dep.require[i] = module.Version{Path: g.keep(m.Path), Version: g.keep(m.Version)}
+		}
 		g.files[src] = dep
 	}
 	if src.dir != "" {
@@ -258,6 +263,16 @@ func (g *graph) dependency(m module.Version) (*depMod, error) {
 	return dep, nil
 }
 
+// keep gives the same string each time: a graph has far more requirements than modules.
+func (g *graph) keep(s string) string {
+	kept, ok := g.text[s]
+	if !ok {
+		kept = s
+		g.text[s] = s
+	}
+	return kept
+}
+
 func (g *graph) readSource(src source) ([]byte, error) {
 	if src.dir != "" {
 		return readProject(filepath.Join(src.dir, "go.mod"), maxGoMod)
@@ -268,6 +283,9 @@ func (g *graph) readSource(src source) ([]byte, error) {
 // parseDependency reads a go.mod as the go command reads those of dependencies:
 // directives that count only in a main module, and unknown ones, are skipped.
 func parseDependency(data []byte) (*depMod, error) {
+	if err := CheckBounded("go.mod", data); err != nil {
+		return nil, err
+	}
 	f, err := modfile.ParseLax("go.mod", data, nil)
 	if err != nil {
 		return nil, parseError(err)

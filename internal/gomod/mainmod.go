@@ -26,6 +26,9 @@ type mainModule struct {
 // parseMain reads the main module's go.mod with the go command's strict parser, which
 // refuses what it doesn't know.
 func parseMain(name, dir string, data []byte) (*mainModule, error) {
+	if err := CheckBounded(name, data); err != nil {
+		return nil, err
+	}
 	f, err := modfile.Parse(name, data, canonicalOnly)
 	if err != nil {
 		return nil, parseError(err)

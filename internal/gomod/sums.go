@@ -1,6 +1,7 @@
 package gomod
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"path/filepath"
@@ -9,10 +10,54 @@ import (
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
-// maxSumFile is the largest go.sum that is read, in bytes.
-const maxSumFile = 64 << 20
+const (
+	// maxSumFile is the largest go.sum that is read, in bytes.
+	maxSumFile = 32 << 20
+	// maxSums is how many hashes the sum files of a project may have in all.
+	maxSums = 400_000
+	// maxSumText is how many bytes of different paths, versions and hashes they may have in all.
+	maxSumText = 32 << 20
+	// maxSumLine is the longest line of a go.sum, in bytes.
+	maxSumLine = 8 << 10
+	// maxSumsOfOne is how many different hashes a go.sum may have of one module.
+	maxSumsOfOne = 16
+)
+
+// A sumBudget is what the sum files of a project may still take, and the text that they
+// have in common.
+type sumBudget struct {
+	hashes, text int
+	seen         map[string]string
+}
+
+func newSumBudget() *sumBudget {
+	return &sumBudget{hashes: maxSums, text: maxSumText, seen: map[string]string{}}
+}
+
+// keep gives a copy of the text, the same one each time.
+func (b *sumBudget) keep(text []byte) string {
+	s, ok := b.seen[string(text)]
+	if !ok {
+		s = string(text)
+		b.text -= len(s)
+		b.seen[s] = s
+	}
+	return s
+}
+
+func (b *sumBudget) exceeded() error {
+	switch {
+	case b.hashes < 0:
+		return &limit.Error{What: "sum files of the project", Max: maxSums, Unit: "hashes"}
+	case b.text < 0:
+		return &limit.Error{What: "sum files of the project", Max: maxSumText, Unit: "bytes of different paths, versions and hashes"}
+	}
+	return nil
+}
 
 // emptyGoModHash is the h1 of an empty go.mod. Old releases of the go command wrote it
 // for what was no module; today's skip such lines, and so do we.
@@ -34,29 +79,44 @@ type SumFile struct {
 // are skipped, as the go command skips them. Every other line is an error, which names
 // the file and the line.
 func ParseSums(name string, data []byte) (*SumFile, error) {
+	return parseSums(name, data, newSumBudget())
+}
+
+func parseSums(name string, data []byte, budget *sumBudget) (*SumFile, error) {
 	if len(data) > maxSumFile {
 		return nil, fmt.Errorf("%s: more than %d bytes", name, maxSumFile)
 	}
 	s := &SumFile{name: filepath.Base(name), sums: map[module.Version][]string{}}
 	number := 0
-	for line := range strings.Lines(string(data)) {
+	for line := range bytes.Lines(data) {
 		number++
-		fields := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' })
+		if len(line) > maxSumLine {
+			return nil, fmt.Errorf("%s:%d: more than %d bytes in a line", name, number, maxSumLine)
+		}
+		fields := bytes.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' })
 		if len(fields) == 0 {
 			continue
 		}
 		if len(fields) != 3 {
 			return nil, fmt.Errorf("%s:%d: %d fields instead of path, version and hash: %q",
-				name, number, len(fields), cut(strings.TrimSpace(line)))
+				name, number, len(fields), cut(string(bytes.TrimSpace(line))))
 		}
-		m, hash := module.Version{Path: fields[0], Version: fields[1]}, fields[2]
+		m, hash := module.Version{Path: string(fields[0]), Version: string(fields[1])}, string(fields[2])
 		if err := checkSumLine(m, hash); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
 		}
 		if !strings.HasPrefix(hash, "h1:") || hash == emptyGoModHash || slices.Contains(s.sums[m], hash) {
 			continue
 		}
-		s.sums[m] = append(s.sums[m], hash)
+		if len(s.sums[m]) == maxSumsOfOne {
+			return nil, fmt.Errorf("%s:%d: more than %d hashes of %q version %q", name, number, maxSumsOfOne, cut(m.Path), cut(m.Version))
+		}
+		m = module.Version{Path: budget.keep(fields[0]), Version: budget.keep(fields[1])}
+		s.sums[m] = append(s.sums[m], budget.keep(fields[2]))
+		budget.hashes--
+		if err := budget.exceeded(); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
+		}
 	}
 	return s, nil
 }

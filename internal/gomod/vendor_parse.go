@@ -12,6 +12,9 @@ import (
 // maxVendorFile is how many bytes vendor/modules.txt may have.
 const maxVendorFile = 16 << 20
 
+// maxVendorPackages is how many packages vendor/modules.txt may list.
+const maxVendorPackages = 200_000
+
 // A vendorList is vendor/modules.txt, parsed.
 type vendorList struct {
 	workspace bool           // made by go work vendor
@@ -176,6 +179,9 @@ func (p *vendorParser) pkg(line string) error {
 	}
 	if line != m.mod.Path && !strings.HasPrefix(line, m.mod.Path+"/") {
 		return fmt.Errorf("package %q is not below its module %q", cut(line), cut(m.mod.Path))
+	}
+	if len(p.packages) == maxVendorPackages {
+		return fmt.Errorf("more than %d packages", maxVendorPackages)
 	}
 	if p.packages[line] {
 		return fmt.Errorf("package %q comes twice", cut(line))

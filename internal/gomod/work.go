@@ -24,7 +24,10 @@ const (
 	maxUseName = 4096
 	// maxMainBytes is how many bytes the go.mod files of a workspace's modules may have in
 	// all, and how many its go.sum and go.work.sum files.
-	maxMainBytes = 256 << 20
+	maxMainBytes = 128 << 20
+	// maxMainLines is how many lines the go.mod files of a workspace's modules may have in
+	// all, empty ones aside.
+	maxMainLines = 300_000
 )
 
 // A workFile is a go.work file, checked.
@@ -35,6 +38,7 @@ type workFile struct {
 	use       []string
 	replace   map[module.Version]module.Version
 	maxBytes  int // of all go.mod files, and of all sum files
+	maxLines  int // of all go.mod files
 }
 
 // findWork names the go.work file that the go command would use, or "": GOWORK, else one
@@ -55,11 +59,14 @@ func findWork(req Request) (string, error) {
 
 // parseWork reads a go.work file with the go command's strict parser.
 func parseWork(file string, data []byte) (*workFile, error) {
+	if err := CheckBounded(file, data); err != nil {
+		return nil, err
+	}
 	f, err := modfile.ParseWork(file, data, nil)
 	if err != nil {
 		return nil, parseError(err)
 	}
-	w := &workFile{file: file, dir: filepath.Dir(file), maxBytes: maxMainBytes}
+	w := &workFile{file: file, dir: filepath.Dir(file), maxBytes: maxMainBytes, maxLines: maxMainLines}
 	if f.Go != nil {
 		w.goVersion = f.Go.Version
 	}
@@ -154,7 +161,7 @@ func (req Request) loadWorkspace(file string, flags Flags) (*Project, error) {
 // readMains reads the go.mod files of the modules that are used.
 func (w *workFile) readMains() (*mainSet, error) {
 	list := make([]*mainModule, 0, len(w.use))
-	size := 0
+	size, lines := 0, 0
 	for _, dir := range w.use {
 		name := filepath.Join(dir, "go.mod")
 		data, err := readProject(name, maxGoMod)
@@ -163,6 +170,13 @@ func (w *workFile) readMains() (*mainSet, error) {
 		}
 		if size += len(data); size > w.maxBytes {
 			return nil, fmt.Errorf("go.mod files of more than %d bytes in all", w.maxBytes)
+		}
+		n, err := boundedLines(name, data)
+		if err != nil {
+			return nil, err
+		}
+		if lines += n; lines > w.maxLines {
+			return nil, fmt.Errorf("go.mod files of more than %d lines in all", w.maxLines)
 		}
 		main, err := parseMain(name, dir, data)
 		if err != nil {
@@ -189,7 +203,7 @@ func (w *workFile) checkGoLine(main *mainModule) error {
 // readSums reads go.work.sum, and go.sum of each module that is used. None of them need
 // be there.
 func (w *workFile) readSums() (*SumFile, error) {
-	size := 0
+	size, budget := 0, newSumBudget()
 	read := func(file string) (*SumFile, error) {
 		data, err := readProject(file, maxSumFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -198,7 +212,7 @@ func (w *workFile) readSums() (*SumFile, error) {
 		if size += len(data); size > w.maxBytes {
 			return nil, fmt.Errorf("sum files of the workspace %s: more than %d bytes in all", w.file, w.maxBytes)
 		}
-		sums, err := ParseSums(file, data)
+		sums, err := parseSums(file, data, budget)
 		if err == nil {
 			sums.name = file
 			if rel, err := filepath.Rel(w.dir, file); err == nil && filepath.IsLocal(rel) {

@@ -218,7 +218,7 @@ func TestWorkspaceLimits(t *testing.T) {
 }
 
 // All go.mod files of a workspace, and all its sum files, may have so many bytes and not one
-// more.
+// more; the go.mod files so many lines too.
 func TestWorkspaceBytes(t *testing.T) {
 	dir := t.TempDir()
 	const goMods, sums = len("module a\n") + len("module bb\n"), 30
@@ -234,6 +234,16 @@ func TestWorkspaceBytes(t *testing.T) {
 		w.maxBytes = size
 		if _, err := w.readMains(); (err == nil) != ok || !ok && !strings.Contains(err.Error(), "go.mod files of more than 18 bytes in all") {
 			t.Errorf("go.mod files within %d bytes: %v", size, err)
+		}
+	}
+	w.maxBytes = goMods
+	if w.maxLines != maxMainLines {
+		t.Error(w.maxLines)
+	}
+	for lines, ok := range map[int]bool{2: true, 1: false} {
+		w.maxLines = lines
+		if _, err := w.readMains(); (err == nil) != ok || !ok && !strings.Contains(err.Error(), "go.mod files of more than 1 lines in all") {
+			t.Errorf("go.mod files within %d lines: %v", lines, err)
 		}
 	}
 	for size, ok := range map[int]bool{sums: true, sums - 1: false} {
