@@ -117,6 +117,11 @@ func ParsePrivate(file []byte, password func() ([]byte, error)) (*Private, error
 	}
 	var pass []byte
 	if encrypted {
+		if block.Type == "ENCRYPTED PRIVATE KEY" {
+			if err := checkEncrypted(block.Bytes); err != nil {
+				return nil, err
+			}
+		}
 		if password == nil {
 			return nil, ErrPassword
 		}

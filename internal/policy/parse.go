@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/modseal/modseal/internal/keys"
+	"github.com/modseal/modseal/internal/limit"
 )
 
 // parser reads one policy file.
@@ -28,6 +29,8 @@ type parser struct {
 	seals   map[string]bool // signers that seal names
 	witness map[string]bool // witnesses, and whether a rule names them
 	policy  *Policy
+
+	expressions int // steps of all regular expressions
 }
 
 // Parse reads a policy file (docs/policy.md). Read is called for the key files
@@ -155,6 +158,12 @@ func (p *parser) readSigner(e entry) (s *Signer, what string, err error) {
 			return nil, "", err
 		}
 		what += fmt.Sprintf("%s=%q ", key, texts[key])
+		if strings.HasSuffix(key, "-regexp") {
+			p.expressions += expressionSize(texts[key])
+		}
+		if p.expressions > maxExpressions {
+			return nil, "", p.errorf(m[key].Line, "%s: %w", title, &limit.Error{What: "regular expressions of the policy", Max: maxExpressions, Unit: "steps"})
+		}
 	}
 	id, err := IdentitySigner(Identity{texts["identity"], texts["identity-regexp"], texts["issuer"], texts["issuer-regexp"]})
 	if err != nil {

@@ -137,6 +137,9 @@ func anchor(expr string) (string, error) {
 	if expr == "" {
 		return "", nil
 	}
+	if err := checkExpression(expr); err != nil {
+		return "", err
+	}
 	if _, err := regexp.Compile(expr); err != nil {
 		return "", err // before the parentheses can make something else of it
 	}
