@@ -29,8 +29,8 @@ import (
 
 // Limits of a list. Each is the largest value that is accepted.
 const (
-	MaxFile  = 64 << 20 // bytes
-	MaxHeads = 65536    // heads
+	MaxFile  = 16 << 20 // bytes
+	MaxHeads = 16384    // heads
 )
 
 // ErrForm says that something is no list of heads.

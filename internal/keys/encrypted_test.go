@@ -2,10 +2,12 @@ package keys_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -145,6 +147,17 @@ func TestTruncatedKeys(t *testing.T) {
 			if k, err := keys.ParsePublic(file[:n]); k != nil || err == nil {
 				t.Fatalf("%.30q cut at %d of %d: a public key", file, n, len(file))
 			}
+		}
+	}
+}
+
+// Property: an RSA key may have so many bits and not one more.
+func TestRSALimit(t *testing.T) {
+	for bits, ok := range map[uint]bool{keys.MaxRSA: true, keys.MaxRSA + 1: false} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		_, err := keys.NewPublic(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+		if ok != (err == nil) || !ok && !errors.Is(err, limit.ErrExceeded) {
+			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -30,10 +31,15 @@ import (
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
+
+	"github.com/modseal/modseal/internal/limit"
 )
 
-// MaxKeyFile is the most that a key file may hold, in bytes.
-const MaxKeyFile = 64 << 10
+// Limits of keys.
+const (
+	MaxKeyFile = 64 << 10 // bytes of a key file
+	MaxRSA     = 8192     // bits of an RSA key, as crypto/tls has it: the time to verify grows with their square
+)
 
 // Kind is the sort of a key.
 type Kind string
@@ -210,8 +216,11 @@ func (k *Private) SignAnew(digest []byte) ([]byte, error) {
 	return k.signer.Sign(rand.Reader, digest, crypto.SHA256)
 }
 
-// NewPublic takes ECDSA, Ed25519 and RSA keys.
+// NewPublic takes ECDSA, Ed25519 and RSA keys, the latter of at most MaxRSA bits.
 func NewPublic(key crypto.PublicKey) (*Public, error) {
+	if r, ok := key.(*rsa.PublicKey); ok && r.N.BitLen() > MaxRSA {
+		return nil, &limit.Error{What: "RSA key", Max: MaxRSA, Unit: "bits"}
+	}
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)

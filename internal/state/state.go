@@ -40,8 +40,8 @@ const MediaType = "application/vnd.modseal.state.v1+json"
 
 // Limits of the format. Each is the largest value that is accepted.
 const (
-	MaxFile  = 64 << 20 // bytes of a state file
-	MaxHeads = 65536    // heads in it
+	MaxFile  = 16 << 20 // bytes of a state file
+	MaxHeads = 16384    // heads in it
 	maxName  = 512      // bytes of a log's name
 )
 

@@ -102,7 +102,7 @@ func TestLies(t *testing.T) {
 // Property: what is as large as a limit is read and written, and what is larger
 // by one is neither.
 func TestLimits(t *testing.T) {
-	if state.MaxFile != 64<<20 || state.MaxHeads != 65536 {
+	if state.MaxFile != 16<<20 || state.MaxHeads != 16384 {
 		t.Error("docs/state.md says otherwise")
 	}
 	s := sample()
@@ -134,7 +134,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	many := `{"mediaType":"` + state.MediaType + `","heads":[` + strings.Repeat("{},", state.MaxHeads) + `{}]}`
-	if _, err := state.Decode([]byte(many)); err == nil || !strings.Contains(err.Error(), "more than 65536 heads") {
+	if _, err := state.Decode([]byte(many)); err == nil || !strings.Contains(err.Error(), "more than 16384 heads") {
 		t.Errorf("a head too many: %v", err)
 	}
 }

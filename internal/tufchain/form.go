@@ -47,6 +47,9 @@ func checkRoot(data []byte) error {
 			return fmt.Errorf("role %.40q is null", name)
 		}
 	}
+	if len(m.Signed.Keys) > MaxKeys {
+		return &limit.Error{What: "the root", Max: MaxKeys, Unit: "keys"}
+	}
 	for id, key := range m.Signed.Keys {
 		if key == nil {
 			return fmt.Errorf("key %.80q is null", id)

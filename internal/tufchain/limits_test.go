@@ -99,7 +99,26 @@ func TestSignatureLimit(t *testing.T) {
 		if over == 0 && err != nil {
 			t.Error(err)
 		} else if over == 1 {
-			wantKind(t, err, tufchain.TooLarge, "256 signatures")
+			wantKind(t, err, tufchain.TooLarge, "32 signatures")
+		}
+	}
+}
+
+// Property: a root has no more keys than is stated: for each signature go-tuf encodes all
+// of them anew.
+func TestKeyLimit(t *testing.T) {
+	for _, over := range []int{0, 1} {
+		many := roles()
+		for i := range tufchain.MaxKeys - len(many.Root) - 2 + over { // three roles have two more together
+			many.Root = append(many.Root, fmt.Sprint("key ", i))
+		}
+		r := testtuf.New(true, many)
+		r.Publish(testtuf.State{Target: []byte("{}")})
+		_, err := walk(r.RootFile(1), r.Chain(1), now())
+		if over == 0 && err != nil {
+			t.Error(err)
+		} else if over == 1 {
+			wantKind(t, err, tufchain.Malformed, "32 keys")
 		}
 	}
 }

@@ -40,7 +40,8 @@ const (
 	MaxTargets     = 5_000_000 // bytes of targets.json
 	MaxTrustedRoot = 4 << 20   // bytes of trusted_root.json
 	MaxChain       = 16 << 20  // bytes of all files together
-	MaxSignatures  = 256       // signatures of one file
+	MaxSignatures  = 32        // signatures of one file; go-tuf encodes the file anew for each
+	MaxKeys        = 32        // keys in one root
 )
 
 // TargetName is the target that a chain leads to.
