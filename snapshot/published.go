@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	maxAttestationFile  = 256 << 20 // bytes of one file, of one Sigstore bundle or many
-	maxAttestationFiles = 100_000   // files in one folder
+	maxAttestationFile  = 64 << 20 // bytes of one file, of one Sigstore bundle or many
+	maxAttestationLines = 10_000   // lines of one file that are not empty
+	maxAttestationFiles = 100_000  // files in one folder
 )
 
 // maxFileErrors is how many errors a PublishedError has.
@@ -327,6 +328,15 @@ func readAttestations(name string, max int64) ([]byte, error) {
 	data, err := limit.ReadFile(name, max)
 	if err != nil {
 		return nil, fmt.Errorf("attestations: %w", err)
+	}
+	lines := 0
+	for line := range bytes.Lines(data) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if lines++; lines > maxAttestationLines {
+			return nil, fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationLines, Unit: "lines"})
+		}
 	}
 	return data, nil
 }

@@ -27,8 +27,8 @@ import (
 
 // The limits of a binary.
 const (
-	MaxSize    = 4 << 30   // bytes of the file
-	MaxRead    = 128 << 20 // bytes read of it to find the build info: headers, symbol tables, data
+	MaxSize    = 4 << 30  // bytes of the file
+	MaxRead    = 32 << 20 // bytes read of it to find the build info: headers, data
 	MaxModules = 65536
 )
 
@@ -114,8 +114,13 @@ func readInfo(r *budget) (info *debug.BuildInfo, err error) {
 			info, err = nil, fmt.Errorf("not a Go binary, or a damaged one: %v", p)
 		}
 	}()
-	info, err = buildinfo.Read(r)
+	file, err := withoutSymbols(r)
+	if err == nil {
+		info, err = buildinfo.Read(file)
+	}
 	switch {
+	case errors.Is(err, errNoBinary):
+		return nil, err
 	case r.exceeded:
 		return nil, &limit.Error{What: "headers and data of the binary", Max: MaxRead, Unit: "bytes"}
 	case err != nil:
