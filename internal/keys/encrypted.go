@@ -5,8 +5,6 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
-
-	"github.com/modseal/modseal/internal/limit"
 )
 
 // Limits of what an encrypted PKCS#8 file may ask for before its password is known to be
@@ -61,7 +59,7 @@ func checkDerivation(kdf *pkix.AlgorithmIdentifier) error {
 			return fmt.Errorf("%w: parameters of PBKDF2", errEncrypted)
 		}
 		if p.Iterations > maxIterations {
-			return &limit.Error{What: "the key's PBKDF2", Max: maxIterations, Unit: "iterations"}
+			return fmt.Errorf("%w: its PBKDF2 takes more than %d iterations", ErrUnsupported, maxIterations)
 		}
 		return nil
 	case kdf.Algorithm.Equal(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}): // scrypt
@@ -73,7 +71,7 @@ func checkDerivation(kdf *pkix.AlgorithmIdentifier) error {
 			return fmt.Errorf("%w: parameters of scrypt", errEncrypted)
 		}
 		if p.N > maxScryptMemory/128/p.R || p.P > maxScryptThreads {
-			return fmt.Errorf("the key's scrypt takes more than %d bytes of memory, or more than %d times over them", maxScryptMemory, maxScryptThreads)
+			return fmt.Errorf("%w: its scrypt takes more than %d bytes of memory, or more than %d times over them", ErrUnsupported, maxScryptMemory, maxScryptThreads)
 		}
 		return nil
 	}

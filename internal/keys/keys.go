@@ -31,8 +31,6 @@ import (
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
-
-	"github.com/modseal/modseal/internal/limit"
 )
 
 // Limits of keys.
@@ -219,7 +217,7 @@ func (k *Private) SignAnew(digest []byte) ([]byte, error) {
 // NewPublic takes ECDSA, Ed25519 and RSA keys, the latter of at most MaxRSA bits.
 func NewPublic(key crypto.PublicKey) (*Public, error) {
 	if r, ok := key.(*rsa.PublicKey); ok && r.N.BitLen() > MaxRSA {
-		return nil, &limit.Error{What: "RSA key", Max: MaxRSA, Unit: "bits"}
+		return nil, fmt.Errorf("%w: an RSA key of more than %d bits", ErrUnsupported, MaxRSA)
 	}
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

@@ -308,3 +308,33 @@ func FuzzParseListing(f *testing.F) {
 		}
 	})
 }
+
+// Property: a zip that is cut anywhere is refused; a listing that is cut is refused, but at
+// the end of a line, where it is the listing of fewer files, with another h1.
+func TestTruncatedAnywhere(t *testing.T) {
+	whole := zipOf(t, one("go.mod", "module example.com/m\n"), one("a/b.go", "package a\n"))
+	h := modhash.New(modhash.Options{})
+	path := filepath.Join(t.TempDir(), "m.zip")
+	for n := range whole {
+		if err := os.WriteFile(path, whole[:n], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := h.Zip(t.Context(), path, m); r != nil || err == nil {
+			t.Fatalf("zip cut at %d of %d: accepted", n, len(whole))
+		}
+	}
+	list := line("a", prefix+"a.go") + line("b", prefix+"b/c.go") + line("c", prefix+"d.go")
+	all, err := modhash.ParseListing([]byte(list))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range list {
+		l, err := modhash.ParseListing([]byte(list[:n]))
+		if lines := n > 0 && list[n-1] == '\n'; lines != (err == nil) {
+			t.Fatalf("listing cut at %d of %d: %v", n, len(list), err)
+		}
+		if err == nil && l.H1() == all.H1() {
+			t.Fatalf("listing cut at %d has the same h1", n)
+		}
+	}
+}

@@ -1,10 +1,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"regexp/syntax"
-
-	"github.com/modseal/modseal/internal/limit"
 )
 
 // Limits of regular expressions: package regexp makes up to 128 MiB of one of a few
@@ -15,12 +14,14 @@ const (
 	maxExpressions = 100_000 // steps of all of a policy
 )
 
+var errExpression = errors.New("regular expression over the limit")
+
 func checkExpression(expr string) error {
 	if len(expr) > maxExpression {
-		return &limit.Error{What: "a regular expression", Max: maxExpression, Unit: "bytes"}
+		return fmt.Errorf("%w: more than %d bytes", errExpression, maxExpression)
 	}
 	if expressionSize(expr) > maxSteps {
-		return fmt.Errorf("%.60q…: %w", expr, &limit.Error{What: "the regular expression", Max: maxSteps, Unit: "steps"})
+		return fmt.Errorf("%w: %.60q…: more than %d steps", errExpression, expr, maxSteps)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/modseal/modseal/internal/limit"
 )
 
 // Property: a regular expression is bounded by its bytes and by what it is compiled to,
@@ -24,7 +22,7 @@ func TestExpressionLimits(t *testing.T) {
 		`https://github\.com/example/[^/]+/.*`:                                  true,
 	} {
 		_, err := anchor(expr)
-		if ok != (err == nil) || !ok && !errors.Is(err, limit.ErrExceeded) {
+		if ok != (err == nil) || !ok && !errors.Is(err, errExpression) {
 			t.Errorf("%.40q: %v (%d steps)", expr, err, expressionSize(expr))
 		}
 	}
@@ -39,7 +37,7 @@ func TestExpressionLimits(t *testing.T) {
 	per := expressionSize("a0.{998}.{998}.{998}.{998}.{997}")
 	for n, ok := range map[int]bool{maxExpressions / per: true, maxExpressions/per + 1: false} {
 		_, err := Parse("p.yaml", []byte(signers(n)), nil)
-		if over := errors.Is(err, limit.ErrExceeded); ok == over {
+		if over := errors.Is(err, errExpression); ok == over {
 			t.Errorf("%d expressions of %d steps: %v", n, per, err)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/modseal/modseal/internal/keys"
-	"github.com/modseal/modseal/internal/limit"
 )
 
 // parser reads one policy file.
@@ -162,7 +161,7 @@ func (p *parser) readSigner(e entry) (s *Signer, what string, err error) {
 			p.expressions += expressionSize(texts[key])
 		}
 		if p.expressions > maxExpressions {
-			return nil, "", p.errorf(m[key].Line, "%s: %w", title, &limit.Error{What: "regular expressions of the policy", Max: maxExpressions, Unit: "steps"})
+			return nil, "", p.errorf(m[key].Line, "%s: %w: more than %d steps in all of the policy", title, errExpression, maxExpressions)
 		}
 	}
 	id, err := IdentitySigner(Identity{texts["identity"], texts["identity-regexp"], texts["issuer"], texts["issuer-regexp"]})

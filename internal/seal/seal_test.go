@@ -223,3 +223,17 @@ func FuzzVerifySeal(f *testing.F) {
 		}
 	})
 }
+
+// Property: a seal that is cut anywhere is none, but for white space after it.
+func TestTruncatedSeal(t *testing.T) {
+	k, err := keys.ParsePrivate(testlog.NewSigner("sealer").PrivatePEM(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := strings.TrimSpace(string(sealOf(t, k, "payload")))
+	for n := range whole {
+		if _, err := verified(trust(k), []byte(whole[:n]), digests("payload")); err == nil {
+			t.Fatalf("cut at %d of %d: accepted", n, len(whole))
+		}
+	}
+}

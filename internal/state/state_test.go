@@ -157,3 +157,13 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Property: a state file that is cut anywhere is damaged.
+func TestTruncatedState(t *testing.T) {
+	whole := encoded(t, sample())
+	for n := range whole {
+		if s, err := state.Decode(whole[:n]); s != nil || !errors.Is(err, state.ErrDamaged) {
+			t.Fatalf("cut at %d of %d: %v", n, len(whole), err)
+		}
+	}
+}

@@ -31,3 +31,18 @@ func FuzzLookup(f *testing.F) {
 		}
 	})
 }
+
+// Property: an answer to a lookup that is cut before its last line end proves nothing.
+func TestTruncatedLookup(t *testing.T) {
+	db, err := trust.ParseGOSUMDB("sum.golang.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(Options{DB: db})
+	xmod := module.Version{Path: "golang.org/x/mod", Version: "v0.42.0"}
+	for n := range len(realLookup) {
+		if _, err := c.openRecord(xmod, []byte(realLookup[:n])); err == nil {
+			t.Fatalf("cut at %d of %d: accepted", n, len(realLookup))
+		}
+	}
+}

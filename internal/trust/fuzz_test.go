@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -83,4 +84,15 @@ func FuzzVerifierKeys(f *testing.F) {
 			t.Errorf("%q is a key", key)
 		}
 	})
+}
+
+// Property: a trusted_root.json that is cut anywhere is none.
+func TestTruncatedTrustedRoot(t *testing.T) {
+	whole := bytes.TrimSpace(testlog.Sigstore{Rekor: []*testlog.Rekor{testlog.NewRekor("rekor.example")}, Fulcio: []*testlog.CA{testlog.NewCA("ca")}, TSA: []*testlog.TSA{testlog.NewTSA("tsa")}}.TrustedRoot())
+	for n := range whole {
+		var m Material
+		if err := m.AddTrustedRoot(whole[:n]); err == nil || len(m.Sigstore) > 0 {
+			t.Fatalf("cut at %d of %d: accepted", n, len(whole))
+		}
+	}
 }

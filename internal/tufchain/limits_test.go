@@ -122,3 +122,19 @@ func TestKeyLimit(t *testing.T) {
 		}
 	}
 }
+
+// Property: a chain of which a file is cut anywhere leads nowhere.
+func TestTruncatedChain(t *testing.T) {
+	r := rotated(true)
+	chain := r.Chain(1)
+	for name, whole := range chain {
+		step := max(1, len(whole)/100)
+		for n := 0; n < len(whole); n += step {
+			chain[name] = whole[:n]
+			if _, err := walk(r.RootFile(1), chain, now()); err == nil {
+				t.Fatalf("%s cut at %d of %d: accepted", name, n, len(whole))
+			}
+		}
+		chain[name] = whole
+	}
+}
