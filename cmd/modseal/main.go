@@ -23,19 +23,12 @@ func main() {
 	os.Exit(run(ctx))
 }
 
-// softLimit is how much memory, in bytes, is taken for bundles that nobody need have
-// sealed before the garbage collector works as much as it can: the rest, up to 256 MiB,
+// softLimit is how much memory, in bytes, is taken for what nobody need have signed
+// before the garbage collector works as much as it can: the rest, up to 256 MiB,
 // is for what it does not count.
 const softLimit = 176 << 20
 
-// gcPercent is how much memory, in hundredths of what is in use, may become garbage before
-// it is collected. With Go's own 100, what is bounded at 256 MiB could be half of that only.
-const gcPercent = 60
-
 func run(ctx context.Context) int {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}
@@ -58,8 +51,8 @@ func run(ctx context.Context) int {
 	}, version())
 }
 
-// readsUnsealed tells whether a command line takes bundles that nobody need have sealed.
-// What a trusted sealer sealed may take what it takes.
+// readsUnsealed tells whether a command line takes bundles or chains that nobody need have
+// signed. What a trusted sealer sealed may take what it takes.
 func readsUnsealed(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -70,7 +63,7 @@ func readsUnsealed(args []string) bool {
 	sealers := slices.ContainsFunc(args, func(a string) bool {
 		return strings.HasPrefix(a, "--seal-key") || strings.HasPrefix(a, "--seal-identity")
 	})
-	return slices.Contains([]string{"inspect", "diff", "heads"}, args[0]) && !sealers
+	return slices.Contains([]string{"inspect", "diff", "heads", "trust"}, args[0]) && !sealers
 }
 
 // notify gives the signals that ask a program to end.

@@ -20,7 +20,7 @@ const (
 	// maxGraphBytes is how much of go.mod files is read for one module graph.
 	maxGraphBytes = 64 << 20
 	// maxGraphEdges is how many requirements a module graph may have in all.
-	maxGraphEdges = 2_000_000
+	maxGraphEdges = 1_500_000
 	// maxGraphSteps is how many requirements are looked at while a workspace's graph settles.
 	maxGraphSteps = 20_000_000
 )
