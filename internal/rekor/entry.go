@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// maxProof is more hashes than any proof has: a consistency proof of the
-	// largest trees has 63.
-	maxProof = 64
+	// maxProof is the most hashes that a proof has.
+	maxProof = merkle.MaxConsistency
 
 	// maxSET is the largest signed entry timestamp, in bytes: twice what an
 	// RSA key of 16 kbit makes.

@@ -131,7 +131,6 @@ func TestNotTrusted(t *testing.T) {
 		signer  func(w *world) sign.Signer
 		version int
 	}{
-		{"timestamp authority", func(s *testlog.Sigstore) { s.TSA = []*testlog.TSA{testlog.NewTSA("other")} }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 2},
 		{"log v1", func(s *testlog.Sigstore) { s.Rekor = nil }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 1},
 		{"log v2", func(s *testlog.Sigstore) { s.V2 = nil }, func(w *world) sign.Signer { return sign.ByKey(w.key) }, 2},
 	} {
@@ -146,6 +145,36 @@ func TestNotTrusted(t *testing.T) {
 		}
 		if out, err := service.Sign(context.Background(), artifact); out != nil || err == nil || !strings.Contains(err.Error(), "what was logged does not verify here") {
 			t.Errorf("%s: %+v, %v", c.name, out, err)
+		}
+	}
+}
+
+// Property: nothing is logged with a time stamp of an authority that is not trusted, or
+// over another signature, also where the log has a time of its own.
+func TestStampThatProvesNothing(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		for name, lie := range map[string]func(w *world) string{
+			"authority": func(w *world) string {
+				w.trusting(testlog.Sigstore{Rekor: []*testlog.Rekor{w.v1}, V2: []*testlog.RekorV2{w.v2}, TSA: []*testlog.TSA{testlog.NewTSA("other")}})
+				return w.tsaURL
+			},
+			"signature": func(w *world) string {
+				s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+					rw.WriteHeader(http.StatusCreated)
+					rw.Write(w.tsa.Stamp([]byte("something else"), w.now))
+				}))
+				t.Cleanup(s.Close)
+				return s.URL
+			},
+		} {
+			w := newWorld(t)
+			out, err := w.service(sign.ByKey(w.key), version, lie(w)).Sign(context.Background(), artifact)
+			if out != nil || err == nil || !strings.Contains(err.Error(), "it does not verify for this signature by any authority that is trusted here") {
+				t.Errorf("%s, v%d: %+v, %v", name, version, out, err)
+			}
+			if n := w.v1.Shard().Size() + w.v2.Size(); n != 1 { // what the log had before
+				t.Errorf("%s, v%d: %d entries in the logs", name, version, n)
+			}
 		}
 	}
 }

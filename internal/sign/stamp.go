@@ -2,10 +2,14 @@ package sign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/modseal/modseal/internal/trust"
 )
 
 // retries is how often a Fulcio and a timestamp authority are asked again after
@@ -32,10 +36,46 @@ func (s *Service) stamp(ctx context.Context, d *draft) error {
 		if err != nil {
 			return fmt.Errorf("timestamp of %s: %w", url, shown(ctx, err))
 		}
+		if err := checkStamp(t, signature, s.Trust); err != nil {
+			return fmt.Errorf("timestamp of %s: %w", url, err)
+		}
 		d.entry.Timestamps = append(d.entry.Timestamps, t)
 	}
 	return nil
 }
+
+// checkStamp demands a time stamp over the signature, of an authority that is trusted.
+// It is done before anything is logged, and for a Rekor v1 too, where the log's own time
+// would be enough for what is signed to verify.
+func checkStamp(stamp, signature []byte, m *trust.Material) error {
+	good, bad, err := verify.VerifySignedTimestamp(stamped{stamp: stamp, signature: signature}, m.Sigstore)
+	if err != nil {
+		return err
+	}
+	if len(good) == 0 {
+		return fmt.Errorf("it does not verify for this signature by any authority that is trusted here (--trusted-root): %.200q", errors.Join(bad...).Error())
+	}
+	return nil
+}
+
+// stamped is a signature with one time stamp, as sigstore-go verifies that.
+type stamped struct {
+	verify.SignedEntity
+	stamp, signature []byte
+}
+
+func (s stamped) Timestamps() ([][]byte, error) { return [][]byte{s.stamp}, nil }
+
+func (s stamped) SignatureContent() (verify.SignatureContent, error) {
+	return onlySignature{signature: s.signature}, nil
+}
+
+type onlySignature struct {
+	verify.SignatureContent
+	signature []byte
+}
+
+func (s onlySignature) Signature() []byte { return s.signature }
 
 // endsWith makes requests end when a context does: sigstore-go makes them
 // without one.
