@@ -264,6 +264,9 @@ func TestKilledAnywhere(t *testing.T) {
 	again := s.requests() // of a run after one that was not killed
 	var then []int        // of a run after one that was, by when
 	for k := 1; k <= all; k++ {
+		if testing.Short() && k%8 != 1 && k != all {
+			continue
+		}
 		if err := errors.Join(os.RemoveAll(s.request.CacheDir), os.Remove(s.request.Output)); err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +305,7 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 	}
 	t.Logf("%d requests undisturbed; the next run's: %v", all, then)
-	if then[0] != all || !slices.IsSortedFunc(then, func(a, b int) int { return b - a }) || then[all-1] != again || again >= all {
+	if then[0] != all || !slices.IsSortedFunc(then, func(a, b int) int { return b - a }) || then[len(then)-1] != again || again >= all {
 		t.Errorf("of %d requests, %d with all in the cache, the next runs made %v", all, again, then)
 	}
 }
