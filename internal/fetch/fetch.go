@@ -45,6 +45,10 @@ const (
 	// maxUnknownHostTries is for names that the resolver says don't exist.
 	maxUnknownHostTries = 2
 
+	// maxHeader is the largest head of an answer, in bytes: net/http takes 10 MiB,
+	// of which it makes a map, for each of the answers that come at once.
+	maxHeader = 128 << 10
+
 	// maxRedirects is how many redirects one exchange follows.
 	maxRedirects = 5
 )
@@ -175,23 +179,32 @@ func New(o Options) *Client {
 }
 
 func httpClient(given *http.Client, perHost int) *http.Client {
-	client := http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxConnsPerHost:       perHost,
-		MaxIdleConnsPerHost:   perHost,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   15 * time.Second,
-		ResponseHeaderTimeout: 45 * time.Second,
-	}}
+	client := http.Client{}
 	if given != nil {
 		client = *given
+	} else {
+		client.Transport = Transport(perHost)
 	}
 	if client.CheckRedirect == nil {
 		client.CheckRedirect = checkRedirect
 	}
 	return &client
+}
+
+// Transport is that of a client of our own: proxies from the environment, at most
+// perHost connections to a host, no answer's head above 128 KiB.
+func Transport(perHost int) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxConnsPerHost:        perHost,
+		MaxIdleConnsPerHost:    perHost,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    15 * time.Second,
+		ResponseHeaderTimeout:  45 * time.Second,
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
 var errRedirect = errors.New("redirect refused")

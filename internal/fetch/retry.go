@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,13 +34,21 @@ func triesAfterError(err error, usual int) int {
 		badRequest  errBadRequest
 	)
 	switch {
-	case errors.Is(err, ErrTooLarge), errors.Is(err, errRedirect), errors.As(err, &badRequest),
+	case isHeaderTooLarge(err), errors.Is(err, ErrTooLarge), errors.Is(err, errRedirect), errors.As(err, &badRequest),
 		errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &notTLS):
 		return 1
 	case errors.As(err, &unknownHost) && unknownHost.IsNotFound:
 		return maxUnknownHostTries
 	}
 	return usual
+}
+
+// isHeaderTooLarge tells that an answer's head is above maxHeader, for which
+// net/http has no error of its own: of HTTP/1.1 (readLoop in net/http/transport.go, and
+// readContinuedLineSlice in net/textproto/reader.go), and of HTTP/2.
+func isHeaderTooLarge(err error) bool {
+	s := err.Error()
+	return strings.Contains(s, "server response headers exceeded") || strings.Contains(s, "transport connection broken: message too large") || strings.Contains(s, "response header list larger than advertised limit")
 }
 
 // waitAfter is the time to wait after the given try. When the server says that

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -232,4 +233,26 @@ func TestCertificate(t *testing.T) {
 	c, _ := client(Options{})
 	_, err := get(c, server.URL)
 	wantError(t, err, 0, 1)
+}
+
+// An answer's head has a limit, above which it is not asked for again.
+func TestHeaderLimit(t *testing.T) {
+	for name, test := range map[string]struct {
+		size, n int
+		ok      bool
+	}{"below the limit": {maxHeader - 1000, 1, true}, "over the limit": {maxHeader + 4096, 1, false}, "many": {1, maxHeader / 8, false}} {
+		t.Run(name, func(t *testing.T) {
+			server, n := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+				for i := range test.n {
+					w.Header()[fmt.Sprintf("X%x", i)] = []string{strings.Repeat("x", test.size)}
+				}
+				io.WriteString(w, "fine")
+			})
+			c, _ := client(Options{})
+			_, err := get(c, server.URL)
+			if (err == nil) != test.ok || n.Load() != 1 {
+				t.Errorf("%d requests, %v", n.Load(), err)
+			}
+		})
+	}
 }

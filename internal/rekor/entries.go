@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,11 +38,12 @@ func (c *Client) Retrieve(ctx context.Context, uuids []UUID, tell func(Answer) e
 	if err != nil {
 		return fmt.Errorf("rekor: %w", err)
 	}
+	var bad atomic.Int32
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
 	for ten := range slices.Chunk(wanted, batch) {
 		group.Go(func() error {
-			return c.retrieve(ctx, ten, func(a Answer) error {
+			return c.retrieve(ctx, ten, &bad, func(a Answer) error {
 				for _, a.Asked = range append([]UUID{a.Asked}, short[a.Asked]...) {
 					if err := tell(a); err != nil {
 						return err
@@ -134,12 +136,13 @@ func Distinct(uuids []UUID) ([]UUID, error) {
 	return wanted, err
 }
 
-// retrieve asks for at most ten entries, and tells of each.
-func (c *Client) retrieve(ctx context.Context, uuids []UUID, tell func(Answer) error) error {
+// retrieve asks for at most ten entries, and tells of each. bad counts the answers
+// that no honest server gives.
+func (c *Client) retrieve(ctx context.Context, uuids []UUID, bad *atomic.Int32, tell func(Answer) error) error {
 	for open := [][]UUID{uuids}; len(open) > 0; {
 		ask := open[0]
 		open = open[1:]
-		answers, err := c.ask(ctx, ask)
+		answers, err := c.ask(ctx, ask, bad)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:
@@ -173,13 +176,40 @@ func blamesAnEntry(err error) bool {
 	return errors.As(err, &missing) || errors.As(err, &bad)
 }
 
-// ask makes one call. An error is about the answer as a whole.
-func (c *Client) ask(ctx context.Context, uuids []UUID) ([]Answer, error) {
+// errNoPatience says that a server gave too many answers that are not Rekor's.
+var errNoPatience = fmt.Errorf("rekor: more than %d bad answers: nothing more is asked for", maxBadAnswers)
+
+// ask makes one call, or for one entry that is large, two. An error is about the
+// answer as a whole. Those that no honest server gives are counted, each as often
+// as it may be large.
+func (c *Client) ask(ctx context.Context, uuids []UUID, bad *atomic.Int32) ([]Answer, error) {
+	if bad.Load() > maxBadAnswers {
+		return nil, errNoPatience
+	}
+	weight := int32(1)
+	answers, err := c.askWithin(ctx, uuids, maxEntriesAnswer)
+	if missing := (*MissingError)(nil); len(uuids) == 1 && errors.As(err, &missing) && len(missing.TooLarge) > 0 {
+		c.large.Lock()
+		defer c.large.Unlock()
+		if bad.Load() > maxBadAnswers {
+			return nil, errNoPatience
+		}
+		weight = maxEntryAnswer / maxEntriesAnswer
+		answers, err = c.askWithin(ctx, uuids, maxEntryAnswer)
+	}
+	if wrong := (*AnswerError)(nil); errors.As(err, &wrong) {
+		bad.Add(weight)
+	}
+	return answers, err
+}
+
+// askWithin makes one call whose answer has at most so many bytes.
+func (c *Client) askWithin(ctx context.Context, uuids []UUID, maxBytes int64) ([]Answer, error) {
 	request, err := json.Marshal(map[string][]UUID{"entryUUIDs": uuids})
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.post(ctx, "entries", "log/entries/retrieve", request, maxEntriesAnswer, http.StatusOK)
+	resp, err := c.post(ctx, "entries", "log/entries/retrieve", request, maxBytes, http.StatusOK)
 	var failed *fetch.Error
 	switch {
 	case err == nil:

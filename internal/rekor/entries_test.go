@@ -292,7 +292,7 @@ func TestMissing(t *testing.T) {
 	huge := l.uuid(13)
 	l.lieEntry = func(uuid string, e object) {
 		if uuid == string(huge) {
-			e["attestation"] = object{"data": strings.Repeat("A", maxEntriesAnswer)}
+			e["attestation"] = object{"data": strings.Repeat("A", maxEntryAnswer)}
 		}
 	}
 	absent, err := makeUUID(testTreeID, merkle.Hash{7})

@@ -16,6 +16,10 @@ import (
 // maxDepth is how deep an answer may be nested. Rekor's go to 5.
 const maxDepth = 16
 
+// maxValues is how many values an answer may have in all: memory is a multiple of
+// it. That of a log with as many shards as there may be has about 5,000.
+const maxValues = 20_000
+
 // decode reads exactly one JSON value into v. encoding/json would take the last
 // of two equal keys, and LOGINDEX for logIndex; here either is an error, so
 // that an answer has one reading only. Keys that v doesn't have are allowed:
@@ -41,12 +45,20 @@ func checkUnambiguous(data []byte) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var stack []container
+	values := 0
 	for {
 		token, err := d.Token()
 		if err != nil {
 			return notEOF(err)
 		}
 		top := len(stack) - 1
+		isKey := top >= 0 && stack[top].keys != nil && stack[top].wantKey
+		if isEnd := token == json.Delim('}') || token == json.Delim(']'); !isKey && !isEnd {
+			values++
+		}
+		if values > maxValues {
+			return fmt.Errorf("JSON of more than %d values", maxValues)
+		}
 		switch token {
 		case json.Delim('{'), json.Delim('['):
 			if len(stack) == maxDepth {

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/modseal/modseal/internal/fetch"
 )
@@ -37,15 +38,22 @@ const (
 	batch = 10
 
 	// Limits of answers, in bytes. A usual entry has 2 to 6 kB, a certificate
-	// chain or a stored attestation included up to 200 kB.
-	maxEntriesAnswer = 8 << 20
+	// chain or a stored attestation included up to 200 kB. Many answers are in
+	// memory at once: one that is larger than maxEntriesAnswer is of one entry
+	// alone, and is read while no other such is.
+	maxEntriesAnswer = 512 << 10
+	maxEntryAnswer   = 8 << 20
 	maxShardsAnswer  = 4 << 20
 	maxProofAnswer   = 64 << 10
 	maxKeyAnswer     = 64 << 10
-	maxSearchAnswer  = 8 << 20
+	maxSearchAnswer  = 1 << 20
 
 	// maxSearchUUIDs is the most UUIDs that one search returns.
-	maxSearchUUIDs = 100_000
+	maxSearchUUIDs = 10_000
+
+	// maxBadAnswers is how many answers that can't be an honest server's one call
+	// of Retrieve looks at, before it asks for nothing more.
+	maxBadAnswers = 100
 
 	// maxShards is the most shards that a log may have. The public one has
 	// three.
@@ -66,6 +74,7 @@ type Client struct {
 	base     string
 	fetch    *fetch.Client
 	parallel int
+	large    sync.Mutex // held while there is an answer over maxEntriesAnswer
 }
 
 // New returns a client of the server at o.URL. It makes no request.

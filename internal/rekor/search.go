@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/modseal/modseal/internal/fetch"
@@ -22,7 +23,7 @@ type Found struct {
 // empty result.
 //
 // Anyone can make any number of entries for any digest, so that there are
-// limits (100,000 UUIDs, 8 MiB) and everything up to them is returned: who
+// limits (10,000 UUIDs, 1 MiB) and everything up to them is returned: who
 // floods a digest uses neither more memory than that, nor hides the entries
 // that the server names first. The index is outside of Rekor's promises. What
 // it leaves out may be in the log all the same.
@@ -89,13 +90,19 @@ func parseSearch(data []byte, cut bool) (Found, error) {
 		}
 		data = append(data[:last:last], ']')
 	}
-	var list []string
-	if err := json.Unmarshal(data, &list); err != nil {
-		return Found{}, malformed("search result: %w", err)
-	}
 	found := Found{More: cut}
 	seen := make(map[UUID]bool)
-	for _, s := range list {
+	d := json.NewDecoder(bytes.NewReader(data)) // one by one: a list of nothing has millions
+	if start, err := d.Token(); err != nil || start != json.Delim('[') && start != nil {
+		return Found{}, malformed("search result isn't a list: %w", notEOF(err))
+	} else if start == nil {
+		return found, endOf(d)
+	}
+	for d.More() {
+		var s string
+		if err := d.Decode(&s); err != nil {
+			return Found{}, malformed("search result: %w", notEOF(err))
+		}
 		uuid, err := ParseUUID(s)
 		if err != nil {
 			return Found{}, malformed("search result: %w", err)
@@ -105,10 +112,24 @@ func parseSearch(data []byte, cut bool) (Found, error) {
 		}
 		if len(found.UUIDs) == maxSearchUUIDs {
 			found.More = true
-			break
+			return found, nil
 		}
 		seen[uuid] = true
 		found.UUIDs = append(found.UUIDs, uuid)
 	}
+	if _, err := d.Token(); err != nil {
+		return Found{}, malformed("search result: %w", notEOF(err))
+	}
+	if err := endOf(d); err != nil {
+		return Found{}, err
+	}
 	return found, nil
+}
+
+// endOf says that nothing follows a value.
+func endOf(d *json.Decoder) error {
+	if _, err := d.Token(); err != io.EOF {
+		return malformed("search result with something after it")
+	}
+	return nil
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/trust"
 )
@@ -85,6 +86,9 @@ func New(o Options) (*Service, error) {
 	v, err := evidence.NewVerifier(o.Trust.Sigstore, known...)
 	if err != nil {
 		return nil, err
+	}
+	if o.Transport == nil {
+		o.Transport = fetch.Transport(maxConns)
 	}
 	return &Service{Options: o, verifier: v}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
 
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/policy"
 )
@@ -109,6 +110,9 @@ func (s *Keyless) ask(ctx context.Context) (*Credential, error) {
 	key, err := keys.Generate(keys.ECDSA)
 	if err != nil {
 		return nil, err
+	}
+	if s.Transport == nil {
+		s.Transport = fetch.Transport(maxConns)
 	}
 	fulcio := sigstore.NewFulcio(&sigstore.FulcioOptions{BaseURL: strings.TrimRight(s.Fulcio, "/"), Retries: retries, Transport: endsWith(ctx, s.Transport)})
 	der, err := fulcio.GetCertificate(ctx, keypair{key}, &sigstore.CertificateProviderOptions{IDToken: token})

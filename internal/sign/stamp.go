@@ -16,6 +16,9 @@ import (
 // a status that may pass.
 const retries = 3
 
+// maxConns is how many connections there are to one of them at a time.
+const maxConns = 16
+
 // stamp has each timestamp authority say that the signature exists now.
 func (s *Service) stamp(ctx context.Context, d *draft) error {
 	if len(s.Timestamps) == 0 {
@@ -80,14 +83,7 @@ func (s onlySignature) Signature() []byte { return s.signature }
 // endsWith makes requests end when a context does: sigstore-go makes them
 // without one.
 func endsWith(ctx context.Context, next http.RoundTripper) http.RoundTripper {
-	return withContext{ctx, orUsual(next)}
-}
-
-func orUsual(t http.RoundTripper) http.RoundTripper {
-	if t == nil {
-		return http.DefaultTransport
-	}
-	return t
+	return withContext{ctx, next}
 }
 
 type withContext struct {

@@ -40,6 +40,9 @@ func GitHubToken(endpoint, bearer string, transport http.RoundTripper) func(cont
 		q := u.Query()
 		q.Set("audience", Audience)
 		u.RawQuery = q.Encode()
+		if transport == nil {
+			transport = fetch.Transport(maxConns)
+		}
 		client := fetch.New(fetch.Options{UserAgent: "modseal", HTTP: &http.Client{Transport: authorized{bearer, transport}}})
 		resp, err := client.Do(ctx, fetch.Request{URL: u.String(), Kind: "token", MaxBytes: maxToken})
 		if err != nil {
@@ -65,5 +68,5 @@ type authorized struct {
 func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+a.bearer)
-	return orUsual(a.next).RoundTrip(r)
+	return a.next.RoundTrip(r)
 }
