@@ -30,6 +30,11 @@ func TestCostOfHostileTrust(t *testing.T) {
 		}, exit, says}
 	}
 	const rules = "version: 1\nrules: [{modules: '*', require: sumdb}]\n"
+	config := func(text string) hostileInput {
+		return hostileInput{func(w *costWorld) []string {
+			return []string{"attest", "--key", w.path("seal.key"), "--signing-config", w.file("config.json", text), hostileModule + "@v0.0.0"}
+		}, usage, "config.json"}
+	}
 	list := func(n int, makes func(i int) string) string { return fill("[", n, mib, makes, "x]") }
 	inputs := map[string]hostileInput{
 		"policy of brackets":   policy(strings.Repeat("[", mib), usage, "p.yaml:"),
@@ -69,6 +74,10 @@ func TestCostOfHostileTrust(t *testing.T) {
 		"trusted root of nothing": {func(w *costWorld) []string {
 			return w.artifact("--trusted-root", w.file("root.json", fill(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":[`, 1<<30, 4*mib, same("{},"), "{}]}")))
 		}, usage, ""},
+
+		"signing config of services": config(fill(`{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogUrls":[`, 1<<20, mib, same("{},"), "{}]}")),
+		"signing config of brackets": config(strings.Repeat("[", mib)),
+		"signing config of spaces":   config("{" + strings.Repeat(" ", mib-2) + "}"),
 
 		"state of heads": {func(w *costWorld) []string {
 			id := strings.Repeat("a", 64)

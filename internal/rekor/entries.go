@@ -38,7 +38,7 @@ func (c *Client) Retrieve(ctx context.Context, uuids []UUID, tell func(Answer) e
 	if err != nil {
 		return fmt.Errorf("rekor: %w", err)
 	}
-	var bad atomic.Int32
+	var bad badAnswers
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.parallel)
 	for ten := range slices.Chunk(wanted, batch) {
@@ -138,7 +138,7 @@ func Distinct(uuids []UUID) ([]UUID, error) {
 
 // retrieve asks for at most ten entries, and tells of each. bad counts the answers
 // that no honest server gives.
-func (c *Client) retrieve(ctx context.Context, uuids []UUID, bad *atomic.Int32, tell func(Answer) error) error {
+func (c *Client) retrieve(ctx context.Context, uuids []UUID, bad *badAnswers, tell func(Answer) error) error {
 	for open := [][]UUID{uuids}; len(open) > 0; {
 		ask := open[0]
 		open = open[1:]
@@ -176,14 +176,20 @@ func blamesAnEntry(err error) bool {
 	return errors.As(err, &missing) || errors.As(err, &bad)
 }
 
+// badAnswers counts what one call of Retrieve gets for nothing.
+type badAnswers struct {
+	wrong   atomic.Int32 // not Rekor's, each as often as it may be large
+	tooLong atomic.Int32 // over maxEntryAnswer
+}
+
 // errNoPatience says that a server gave too many answers that are not Rekor's.
 var errNoPatience = fmt.Errorf("rekor: more than %d bad answers: nothing more is asked for", maxBadAnswers)
 
 // ask makes one call, or for one entry that is large, two. An error is about the
 // answer as a whole. Those that no honest server gives are counted, each as often
 // as it may be large.
-func (c *Client) ask(ctx context.Context, uuids []UUID, bad *atomic.Int32) ([]Answer, error) {
-	if bad.Load() > maxBadAnswers {
+func (c *Client) ask(ctx context.Context, uuids []UUID, bad *badAnswers) ([]Answer, error) {
+	if bad.wrong.Load() > maxBadAnswers {
 		return nil, errNoPatience
 	}
 	weight := int32(1)
@@ -191,14 +197,20 @@ func (c *Client) ask(ctx context.Context, uuids []UUID, bad *atomic.Int32) ([]An
 	if missing := (*MissingError)(nil); len(uuids) == 1 && errors.As(err, &missing) && len(missing.TooLarge) > 0 {
 		c.large.Lock()
 		defer c.large.Unlock()
-		if bad.Load() > maxBadAnswers {
+		if bad.wrong.Load() > maxBadAnswers {
 			return nil, errNoPatience
+		}
+		if bad.tooLong.Load() == maxTooLong {
+			return nil, err
 		}
 		weight = maxEntryAnswer / maxEntriesAnswer
 		answers, err = c.askWithin(ctx, uuids, maxEntryAnswer)
+		if errors.As(err, &missing) && len(missing.TooLarge) > 0 {
+			bad.tooLong.Add(1)
+		}
 	}
 	if wrong := (*AnswerError)(nil); errors.As(err, &wrong) {
-		bad.Add(weight)
+		bad.wrong.Add(weight)
 	}
 	return answers, err
 }

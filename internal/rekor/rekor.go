@@ -55,6 +55,10 @@ const (
 	// of Retrieve looks at, before it asks for nothing more.
 	maxBadAnswers = 100
 
+	// maxTooLong is how many answers over maxEntryAnswer it reads up to there, before
+	// one over maxEntriesAnswer is enough.
+	maxTooLong = 32
+
 	// maxShards is the most shards that a log may have. The public one has
 	// three.
 	maxShards = 1000

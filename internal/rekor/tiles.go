@@ -98,7 +98,7 @@ func (r *Nodes) Roots(sizes []uint64) ([]merkle.Hash, error) {
 
 // ReadNodes implements [merkle.NodeReader].
 func (r *Nodes) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
-	if r.tree.Size == 0 || r.tree.Size > merkle.MaxSize { // of which tlog makes a panic or an endless loop
+	if r.tree.Size == 0 || r.tree.Size >= merkle.MaxSize { // of which tlog makes a panic or an endless loop
 		return nil, fmt.Errorf("rekor: a tree of %d has no tiles", r.tree.Size)
 	}
 	indexes := make([]int64, len(ids))

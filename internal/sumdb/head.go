@@ -167,9 +167,8 @@ func parseTree(text string) (merkle.Tree, error) {
 	if err != nil {
 		return merkle.Tree{}, err
 	}
-	// Above this size some functions of package tlog don't return.
-	if tree.N < 0 || tree.N > merkle.MaxSize {
-		return merkle.Tree{}, fmt.Errorf("tree size %d is above the limit of %d", tree.N, uint64(merkle.MaxSize))
+	if tree.N < 0 || tree.N > maxTree {
+		return merkle.Tree{}, fmt.Errorf("tree size %d is above the limit of %d", tree.N, uint64(maxTree))
 	}
 	if !strings.HasPrefix(text, string(tlog.FormatTree(tree))) {
 		return merkle.Tree{}, errors.New("tree head isn't in its canonical form")

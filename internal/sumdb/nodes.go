@@ -88,7 +88,7 @@ func (r *nodeReader) ReadNodes(ids []merkle.NodeID) ([]merkle.Hash, error) {
 // shows in the root only, not in itself, so that then all are fetched anew.
 func (r *nodeReader) readHashes(indexes []int64) ([]tlog.Hash, error) {
 	// tlog panics on an empty tree, and doesn't return for one above the limit.
-	if size := r.head.Tree.Size; size == 0 || size > merkle.MaxSize {
+	if size := r.head.Tree.Size; size == 0 || size > maxTree {
 		return nil, &TileError{r.client.db.Name, r.head, errors.New("a tree of this size has no tiles")}
 	}
 	hashes, badCache, err := r.tryHashes(indexes, false)

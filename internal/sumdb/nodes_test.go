@@ -131,7 +131,7 @@ func TestNodesOutside(t *testing.T) {
 	if took := db.took(); len(took) != 0 {
 		t.Errorf("requests %q", took)
 	}
-	for _, size := range []uint64{merkle.MaxSize + 1, 1<<64 - 1} {
+	for _, size := range []uint64{merkle.MaxSize, merkle.MaxSize + 1, 1<<64 - 1} {
 		tree.Size = size
 		_, err := db.client(Options{}).Nodes(background(), tree).ReadNodes([]merkle.NodeID{{}})
 		wantAs[*TileError](t, err)

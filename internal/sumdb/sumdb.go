@@ -41,6 +41,10 @@ const (
 	maxLookup = 64 << 10
 	maxNote   = 32 << 10
 
+	// maxTree is the largest tree. At 2^62 some functions of package tlog don't
+	// return (maxpow2 of one leaf more, in tlog.go).
+	maxTree = merkle.MaxSize - 1
+
 	defaultParallel = 24
 )
 
