@@ -71,7 +71,7 @@ func wantAnswerError(t *testing.T, err error) {
 // No answer makes a search fail other than as malformed, and what it finds is
 // distinct UUIDs.
 func FuzzSearch(f *testing.F) {
-	for _, seed := range []string{"", "null", "[]", `["` + numberedUUID(1) + `"]`, `["` + numberedUUID(1) + `","` + numberedUUID(2)[16:] + `"]`, "[1]", "[]]"} {
+	for _, seed := range []string{"", "null", "[]", `["` + numberedUUID(1) + `"]`, `["` + numberedUUID(1) + `","` + numberedUUID(2)[16:] + `"]`, "[1]", "[]]", "[[[[", `["",""`, "[{}]", `["` + numberedUUID(1) + `","` + numberedUUID(1) + `"]`} {
 		f.Add([]byte(seed), false)
 		f.Add([]byte(seed), true)
 	}
