@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/gob"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/modseal/modseal/internal/atomicfile"
@@ -142,4 +145,33 @@ func TestCachedEntryLies(t *testing.T) {
 // ownTree proves the entry in a tree of one leaf, which the checkpoint is not of.
 func ownTree(e *rekor.Entry) {
 	e.Inclusion.Tree.Size, e.Inclusion.Tree.Root, e.Inclusion.Index, e.Inclusion.Path = 1, e.Inclusion.Leaf, 0, nil
+}
+
+// Property: what a server keeps beside an entry and was not logged is not kept, neither
+// in memory nor in the cache.
+func TestOtherAttestationIsNotKept(t *testing.T) {
+	log, p, want := cachedEntry(t)
+	lying := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		log.ServeHTTP(answer, r)
+		w.WriteHeader(answer.Code)
+		data := `"attestation":{"data":"` + strings.Repeat("QUFB", 10_000) + `"},"body":`
+		io.WriteString(w, strings.ReplaceAll(answer.Body.String(), `"body":`, data))
+	}))
+	t.Cleanup(lying.Close)
+	p.client, p.cache = rekor.New(rekor.Options{URL: lying.URL}), entryCache{dir: t.TempDir()}
+	all, err := p.client.Entries(t.Context(), []rekor.UUID{want.UUID})
+	if err != nil || len(all) != 1 || len(all[0].Attestation) != 30_000 {
+		t.Fatalf("the server does not lie: %v", err)
+	}
+	if got := retrieved(t, p, want.UUID); !reflect.DeepEqual(got, want) {
+		t.Errorf("retrieved with %d bytes beside it", len(got.Attestation))
+	}
+	if got, ok := p.cache.get(want.UUID); !ok || !reflect.DeepEqual(got, want) {
+		t.Errorf("cached with %d bytes beside it", len(got.Attestation))
+	}
+	p.cache.put(all[0]) // as another program may have
+	if got := retrieved(t, p, want.UUID); !reflect.DeepEqual(got, want) {
+		t.Errorf("taken from the cache with %d bytes beside it", len(got.Attestation))
+	}
 }

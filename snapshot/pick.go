@@ -145,6 +145,15 @@ func rekorV1(e rekor.Entry) *evidence.Entry {
 	return out
 }
 
+// withoutOther is the entry without what the server keeps beside it, unless that is the
+// statement that was logged: anything else is of no use, and may be large.
+func withoutOther(e rekor.Entry) rekor.Entry {
+	if len(e.Attestation) > 0 && rekorV1(e).Envelope == nil {
+		e.Attestation = nil
+	}
+	return e
+}
+
 // note records what was left out, for the summary and the manifest.
 func (c *collector) note(w *wanted, l leftOut) {
 	others := "by signers whom nobody named"

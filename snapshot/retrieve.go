@@ -62,6 +62,7 @@ func (p *picker) offerCached(c *choice, uuids []rekor.UUID) error {
 			c.ask = append(c.ask, u)
 			continue
 		}
+		e = withoutOther(e)
 		if err := p.saw(e, inCache); err != nil {
 			return err
 		}
@@ -146,6 +147,7 @@ func (p *picker) retrieve(ctx context.Context, ask map[rekor.UUID][]*choice) err
 			} else if fork := p.saw(a.Entry, withLeaf); fork != nil {
 				return fork
 			} else {
+				a.Entry = withoutOther(a.Entry)
 				p.cache.put(a.Entry)
 			}
 		}
