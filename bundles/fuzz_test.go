@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/modseal/modseal/bundles"
@@ -62,6 +65,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add(framed(f, write(f, trust)))
 	f.Add([]byte{})
 	f.Add(make([]byte, 1024))
+	f.Add(framed(f, compress(f, make([]byte, 1<<20)))) // a small bomb
+	f.Add(framed(f, bytes.Repeat(skippable(0), 1000)))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		b, err := open(file)
 		checkOpened(t, b, err, func() []byte { return decompress(t, unpackFrame(t, file)[len(b.Refused)].data) })
@@ -82,6 +87,13 @@ func FuzzPayload(f *testing.F) {
 	f.Add(archive(f, unpack(f, write(f, since(2, 7)))))
 	modules, _ := carrying(f)
 	f.Add(archive(f, unpack(f, write(f, modules))))
+	forms := otherForms(f, files)
+	for _, name := range slices.Sorted(maps.Keys(forms)) {
+		f.Add(forms[name])
+	}
+	for _, name := range []string{"../evil", "/etc/evil", "LOGS/0/entries.jsonl", "manifest.json", "logs/0/../../evil"} {
+		f.Add(archive(f, append(slices.Clone(files), file{name, []byte("x")})))
+	}
 	f.Fuzz(func(t *testing.T, tar []byte) {
 		b, err := open(framed(t, stored(tar, uint64(len(tar)))))
 		checkOpened(t, b, err, func() []byte { return tar })
@@ -98,6 +110,10 @@ func FuzzManifest(f *testing.F) {
 	modules, _ := carrying(f)
 	f.Add(unpack(f, write(f, modules))[0].data)
 	f.Add([]byte(`{"mediaType":"application/vnd.modseal.manifest.v2+json"}`))
+	good := unpack(f, write(f, sample(true)))[0].data
+	f.Add(bytes.Replace(good, []byte(` "created"`), []byte(` "created": "",`+"\n"+` "created"`), 1)) // twice
+	f.Add(append(good[:bytes.Index(good, []byte(`"projects": [`))+13], bytes.Repeat([]byte("["), 10_000)...))
+	f.Add(append(good[:bytes.Index(good, []byte(`"projects": [`))+13], bytes.Repeat([]byte("{},"), 10_000)...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := bundles.DecodeManifest(data)
 		if err != nil {
@@ -119,6 +135,9 @@ func FuzzEntries(f *testing.F) {
 		f.Add(at(f, unpack(f, write(f, published())), name).data)
 	}
 	f.Add([]byte(`{"index":7,"leaf":"a <b>\u2028\n","logIndex":1007,"integratedTime":1767225607,"set":"AAE="}` + "\n"))
+	f.Add([]byte(`{"index":4611686018427387904,"leaf":""}` + "\n"))
+	f.Add([]byte(`{"index":1,"index":1,"leaf":"a","leaf":"b"}` + "\n"))
+	f.Add([]byte(`{"index":1,"leaf":` + strings.Repeat("[", 10_000) + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := bundles.DecodeEntries(data)
 		if err != nil {
@@ -137,6 +156,7 @@ func FuzzEntries(f *testing.F) {
 func FuzzEarlier(f *testing.F) {
 	f.Add(at(f, unpack(f, write(f, since(1, 3, 9))), "logs/1/consistency.jsonl").data)
 	f.Add([]byte(`{"size":3,"proof":[]}` + "\n"))
+	f.Add([]byte(`{"size":4611686018427387905,"proof":[` + strings.Repeat(`"",`, 1000) + `""]}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := bundles.DecodeEarlier(data)
 		if err != nil {

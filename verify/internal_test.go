@@ -1,6 +1,12 @@
 package verify
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/merkle"
+)
 
 // Property: a report passes only if there is a module and each is judged and
 // passes. What was never looked at does not.
@@ -36,5 +42,17 @@ func TestStatusWords(t *testing.T) {
 			t.Errorf("%d: %q, %v", s, word, err)
 		}
 		seen[string(word)] = true
+	}
+}
+
+// Property: the tiles of a tree that is too large to compute in are an error at once.
+func TestTilesOfTheLargestTree(t *testing.T) {
+	l := &bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.SumDB, Name: "sum.example", Size: merkle.MaxSize}, Entries: []bundles.Entry{{Index: 1}}}
+	if err := checkTilesOf(l, strings.Repeat("0", 64), t.TempDir()); err == nil || !strings.Contains(err.Error(), "has no tiles") {
+		t.Error(err)
+	}
+	l.Size-- // which only lacks its tiles
+	if err := checkTilesOf(l, strings.Repeat("0", 64), t.TempDir()); err == nil || strings.Contains(err.Error(), "has no tiles") {
+		t.Error(err)
 	}
 }

@@ -63,8 +63,8 @@ func measure() {
 	}
 }
 
-// costOf runs modseal as a process.
-func costOf(t *testing.T, args ...string) (c cost, output string) {
+// costOf runs modseal as a process, with more in its environment.
+func costOf(t *testing.T, env []string, args ...string) (c cost, output string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -73,7 +73,7 @@ func costOf(t *testing.T, args ...string) (c cost, output string) {
 	file := filepath.Join(t.TempDir(), "cost.json")
 	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Args[0] = "measure"
-	cmd.Env = append(os.Environ(), measureCommand+"="+file, "GOMEMLIMIT=", "GOGC=")
+	cmd.Env = append(append(os.Environ(), env...), measureCommand+"="+file, "GOMEMLIMIT=", "GOGC=")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
@@ -101,6 +101,7 @@ func TestCostOfHostileBundles(t *testing.T) {
 	halves := bombs(2, listings)
 	for name, c := range bombs(1, listings) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it is the processor's time that is measured
 			dir := t.TempDir()
 			file := filepath.Join(dir, "bomb.modseal")
 			writeBomb(t, file, c.bomb)
@@ -115,7 +116,7 @@ func TestCostOfHostileBundles(t *testing.T) {
 					[]string{"verify", "--insecure-ignore-seal", "--artifact", digest, file})
 			}
 			for i, args := range commands {
-				cost, output := costOf(t, args...)
+				cost, output := costOf(t, nil, args...)
 				t.Logf("%s: %d MiB, %.1f s of the processor", args[0], cost.Memory>>10, cost.CPU.Seconds())
 				if i == 0 && cost.Exit != c.exit {
 					t.Errorf("%s: exit code %d, want %d: %.500s", args[0], cost.Exit, c.exit, output)
@@ -161,6 +162,7 @@ func TestCostOfHostileSeals(t *testing.T) {
 		"spaces":                 {head, " ", `{}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			seal := []byte(c[0] + strings.Repeat(c[1], (bundles.MaxSeal-len(c[0])-len(c[2]))/len(c[1])) + c[2])
 			file := filepath.Join(t.TempDir(), "bomb.modseal")
 			out, err := os.Create(file)
@@ -173,7 +175,7 @@ func TestCostOfHostileSeals(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, args := range [][]string{{"verify", "--seal-key", key, "--artifact", "sha256:" + strings.Repeat("a", 64), file}, {"diff", file, file}} {
-				cost, output := costOf(t, args...)
+				cost, output := costOf(t, nil, args...)
 				t.Logf("%s: %d MiB, %.1f s of the processor", args[0], cost.Memory>>10, cost.CPU.Seconds())
 				if want := map[string]int{"verify": 3, "diff": 0}[args[0]]; cost.Exit != want || strings.Contains(output, "panic") {
 					t.Errorf("%s: exit code %d, want %d: %.2000s", args[0], cost.Exit, want, output)

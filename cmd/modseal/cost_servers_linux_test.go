@@ -108,8 +108,7 @@ func moduleOf(path string, a func(db *testlog.SumDB) reply, says string) hostile
 		db := testlog.NewSumDB("sum.example.com")
 		sum := "h1:" + strings.Repeat("A", 43) + "="
 		db.Add(module.Version{Path: hostileModule, Version: "v0.0.0"}, sum, sum)
-		w.Setenv("GOPROXY", "direct")
-		w.Setenv("GOSUMDB", db.Key()+" "+w.serve(instead(db, path, a(db))))
+		w.env = append(w.env, "GOPROXY=direct", "GOSUMDB="+db.Key()+" "+w.serve(instead(db, path, a(db))))
 		return []string{"snapshot", "-q", "--no-seal", "--no-download", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", "off", w.path("app")}
 	}, 2, says}
 }

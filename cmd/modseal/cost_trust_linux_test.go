@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +144,26 @@ func hostileChains(t *testing.T) map[string]hostileInput {
 			return []string{"trust", "check", w.path("trust"), "--tuf-root", w.file("root.json", string(r.RootFile(1))), "--at", at.Format(time.RFC3339)}
 		}, exit, says}
 	}
+	carried := func(exit int, says string, make func(r *testtuf.Repo)) hostileInput {
+		return hostileInput{func(w *costWorld) []string {
+			r := testtuf.New(false, roles)
+			make(r)
+			var files []bombFile
+			for name, data := range r.Chain(1) {
+				files = append(files, bombFile{name: "trust/" + filepath.ToSlash(name), write: func(w io.Writer) { w.Write(data) }})
+			}
+			slices.SortFunc(files, func(a, b bombFile) int { return strings.Compare(a.name, b.name) })
+			writeBomb(w, w.path("deps.modseal"), bomb{manifest: manifestOf(nil, nil), files: files})
+			return []string{"verify", "-q", "--insecure-ignore-seal", "--artifact", "sha256:" + strings.Repeat("a", 64), "--tuf-root", w.file("root.json", string(r.RootFile(1))), w.path("deps.modseal")}
+		}, exit, says}
+	}
+	manyTargets := func(r *testtuf.Repo) {
+		r.Publish(testtuf.State{Target: target, EditTargets: func(s *metadata.TargetsType) {
+			for i := range 45_000 {
+				s.Targets[fmt.Sprint(i)] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha256": make([]byte, 32)}}
+			}
+		}})
+	}
 	return map[string]hostileInput{
 		"of rotations": chain(0, "", func(r *testtuf.Repo) {
 			many := roles
@@ -154,13 +176,8 @@ func hostileChains(t *testing.T) map[string]hostileInput {
 			}
 			r.Publish(testtuf.State{Target: target})
 		}),
-		"of targets": chain(0, "", func(r *testtuf.Repo) {
-			r.Publish(testtuf.State{Target: target, EditTargets: func(s *metadata.TargetsType) {
-				for i := range 45_000 {
-					s.Targets[fmt.Sprint(i)] = &metadata.TargetFiles{Length: 1, Hashes: metadata.Hashes{"sha256": make([]byte, 32)}}
-				}
-			}})
-		}),
+		"of targets":             chain(0, "", manyTargets),
+		"of targets in a bundle": carried(1, "trust    TUF root 1", manyTargets),
 		"of snapshots": chain(0, "", func(r *testtuf.Repo) {
 			r.Publish(testtuf.State{Target: target, EditSnapshot: func(s *metadata.SnapshotType) {
 				for i := range 70_000 {

@@ -274,7 +274,11 @@ func FuzzReadBundle(f *testing.F) {
 	delete(logEntry(old), "inclusionProof")
 	old["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 	f.Add(marshal(f, old))
-	f.Add([]byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{},"tlogEntries":[{}]},"messageSignature":{}}`))
+	const media = `{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json",`
+	f.Add([]byte(media + `"verificationMaterial":{"publicKey":{},"tlogEntries":[{}]},"messageSignature":{}}`))
+	f.Add([]byte(media + media[1:] + `"verificationMaterial":{}}`))
+	f.Add([]byte(media + `"verificationMaterial":{"tlogEntries":` + strings.Repeat("[", 10_000)))
+	f.Add([]byte(media + `"verificationMaterial":{"tlogEntries":[{"inclusionProof":{"treeSize":"4611686018427387905","logIndex":"9223372036854775807"}}]}}`))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		all, err := evidence.ReadBundle(file)
 		if err != nil {

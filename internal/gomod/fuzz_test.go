@@ -22,6 +22,8 @@ func FuzzLoad(f *testing.F) {
 		files := readTxtar(f, story)
 		f.Add([]byte(files["project/go.mod"]), []byte(files["cache/cache/download/example.com/a/@v/v1.0.0.mod"]))
 	}
+	f.Add([]byte("module m\nmodule n\ngo 1.21\ngo 1.22\nrequire "+strings.Repeat("(\n", 1000)), []byte(strings.Repeat("(", 1000)))
+	f.Add([]byte("module m\nrequire (\n"+strings.Repeat("example.com/a v1.0.0\n", 1000)+")\n"), []byte("module example.com/a\n"+strings.Repeat("require example.com/A v1.0.0\n", 1000)))
 	dir := f.TempDir()
 	cache := &Cache{Root: filepath.Join(dir, "cache")}
 	dep, err := cache.Mod(mod("example.com/a", "v1.0.0"))

@@ -119,6 +119,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add([]byte("a\nb\nc\n\n— x y\n"))
+	f.Add([]byte("go.sum database tree\n4611686018427387904\n" + strings.Repeat("A", 43) + "=\n\n— x y\n"))
+	f.Add([]byte(strings.Repeat("a\n1\nb\n\n— x y\n\n", 500)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		all, err := heads.Parse(b)

@@ -2,6 +2,7 @@ package modhash_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -246,6 +247,19 @@ func FuzzZip(f *testing.F) {
 	f.Add(rawZip(wide))
 	f.Add(withZip64End(rawZip(wide), 1))
 	f.Add(append([]byte("#!"), append(zipOf(f, one("m.go", "package m\n")), "trailer"...)...))
+	f.Add(zipOf(f, entry{name: "/etc/evil", body: "x"}, entry{name: prefix + "a/../../b", body: "x"}, one("con", "")))
+	f.Add(zipOf(f, one("a/B.go", "x"), one("A/b.go", "x")))
+	f.Add(zipOf(f, one("bomb", strings.Repeat("x", 1<<20))))
+	linked := zipOf(f, one("a", "b"))
+	at := bytes.Index(linked, []byte("PK\x01\x02"))
+	copy(linked[at+5:], "\x03")              // made by Unix
+	copy(linked[at+38:], "\x00\x00\xff\xa1") // a symbolic link
+	f.Add(linked)
+	for _, size := range []int{20, 24} { // compressed or not, which lies
+		lying := zipOf(f, one("a", strings.Repeat("x", 1000)))
+		copy(lying[bytes.Index(lying, []byte("PK\x01\x02"))+size:], "\xfe\xff\xff\x7f")
+		f.Add(lying)
+	}
 	h := modhash.New(modhash.Options{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "m.zip")

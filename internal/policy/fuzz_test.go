@@ -16,6 +16,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("version: 1\nrules: [{artifacts: 'x*', deny: no}]\nlocal: in-tree\nexempt: [{modules: a.b/c@v1.0.0, reason: r, until: 2026-01-31}]\n"))
 	f.Add([]byte(three + "rules:\n- {modules: m, require: {signed-by: staff, in: [A], of: statement, predicate-types: p, logged-after: 2026-01-01T00:00:00Z, logged-within: 1h}}\n"))
 	f.Add([]byte("!%0A")) // a tag with a line end
+	f.Add([]byte("version: 1\nversion: 1\nrules: " + strings.Repeat("[", 1000)))
+	f.Add([]byte("version: 1\na0: &a0 x\na1: &a1 [*a0,*a0,*a0]\na2: &a2 [*a1,*a1,*a1]\nrules: *a2\n"))
 	f.Add([]byte("a: &a [x]\nb: *a\n---\n<<: {}\n? [x]\n: !!str y\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		p, err := policy.Parse("p.yaml", file, keyFile)

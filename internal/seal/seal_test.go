@@ -203,6 +203,8 @@ func FuzzVerifySeal(f *testing.F) {
 	good := sealOf(f, k, "payload")
 	f.Add([]byte(good))
 	f.Add([]byte(strings.Replace(good, "v0.3", "v0.2", 1)))
+	f.Add([]byte(strings.Replace(good, "{", `{"mediaType":"x",`, 1)))
+	f.Add([]byte(`{"verificationMaterial":` + strings.Repeat("[", 10_000)))
 	f.Add([]byte(`{"verificationMaterial":{"tlogEntries":[{}],"timestampVerificationData":{"rfc3161Timestamps":[{}]}},"dsseEnvelope":{}}`))
 	for _, name := range []string{"key-blob-v1.json", "keyless-dsse-v1.json"} {
 		if b, err := os.ReadFile("../../../shared/stack/samples/bundles/" + name); err == nil { // a corpus, if there

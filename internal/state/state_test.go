@@ -144,6 +144,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encoded(f, &verify.State{}))
 	f.Add(encoded(f, sample()))
 	f.Add([]byte(`{}`))
+	good := string(encoded(f, sample()))
+	f.Add([]byte(strings.Replace(good, ` "heads"`, ` "heads": [],`+"\n"+` "heads"`, 1)))
+	f.Add([]byte(good[:strings.Index(good, `"heads": [`)+10] + strings.Repeat("[", 10_000)))
+	f.Add([]byte(good[:strings.Index(good, `"heads": [`)+10] + strings.Repeat("{},", 10_000)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := state.Decode(b)
 		if err != nil {

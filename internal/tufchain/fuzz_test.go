@@ -1,7 +1,9 @@
 package tufchain_test
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/modseal/modseal/internal/tufchain"
@@ -14,6 +16,9 @@ func FuzzWalk(f *testing.F) {
 	r := rotated(true)
 	chain := r.Chain(1)
 	f.Add(r.RootFile(1), chain["2.root.json"], chain["timestamp.json"], chain["1.snapshot.json"], chain["1.targets.json"])
+	nested := []byte(`{"signed":` + strings.Repeat("[", 10_000))
+	f.Add(r.RootFile(1), nested, nested, nested, nested)
+	f.Add(bytes.Replace(r.RootFile(1), []byte(`"signed"`), []byte(`"signed":{},"signed"`), 1), []byte{}, chain["timestamp.json"], chain["1.snapshot.json"], chain["1.targets.json"])
 	f.Add([]byte(`{"signed":{"_type":"root","roles":{"root":null}}}`), []byte(`null`), []byte(`{}`), []byte(``), []byte(`{"signed":{"_type":"targets","targets":{"x":null}}}`))
 	f.Fuzz(func(t *testing.T, pinned, root, timestamp, snapshot, targets []byte) {
 		files := tufchain.Files(r.Chain(1))
