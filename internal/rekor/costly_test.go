@@ -91,3 +91,29 @@ func TestBadAnswers(t *testing.T) {
 		})
 	}
 }
+
+// Answers over the size of one entry are counted; after so many of them, an entry that is
+// larger than what is read of ten is given up.
+func TestTooLong(t *testing.T) {
+	l := newLog(t, 2)
+	large, huge := l.uuids(0), l.uuids(1)
+	l.lieEntry = func(uuid string, e object) {
+		n := 1 << 20
+		if uuid == string(huge[0]) {
+			n = maxEntryAnswer
+		}
+		e["attestation"] = object{"data": strings.Repeat("A", n)}
+	}
+	var bad badAnswers
+	bad.tooLong.Store(maxTooLong - 1)
+	if answers, err := l.client().ask(context.Background(), large, &bad); err != nil || len(answers) != 1 {
+		t.Errorf("at the limit: %d answers, %v", len(answers), err)
+	}
+	var missing *MissingError
+	if _, err := l.client().ask(context.Background(), huge, &bad); !errors.As(err, &missing) || bad.tooLong.Load() != maxTooLong {
+		t.Errorf("%d counted, %v", bad.tooLong.Load(), err)
+	}
+	if answers, err := l.client().ask(context.Background(), large, &bad); !errors.As(err, &missing) || len(missing.TooLarge) != 1 || len(answers) != 0 {
+		t.Errorf("one over: %d answers, %v", len(answers), err)
+	}
+}

@@ -26,7 +26,6 @@ import (
 
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
-	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/trust"
 )
@@ -87,9 +86,7 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Transport == nil {
-		o.Transport = fetch.Transport(maxConns)
-	}
+	o.Transport = orUsual(o.Transport)
 	return &Service{Options: o, verifier: v}, nil
 }
 

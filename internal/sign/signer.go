@@ -17,7 +17,6 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
 
-	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/keys"
 	"github.com/modseal/modseal/internal/policy"
 )
@@ -111,9 +110,7 @@ func (s *Keyless) ask(ctx context.Context) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Transport == nil {
-		s.Transport = fetch.Transport(maxConns)
-	}
+	s.Transport = orUsual(s.Transport)
 	fulcio := sigstore.NewFulcio(&sigstore.FulcioOptions{BaseURL: strings.TrimRight(s.Fulcio, "/"), Retries: retries, Transport: endsWith(ctx, s.Transport)})
 	der, err := fulcio.GetCertificate(ctx, keypair{key}, &sigstore.CertificateProviderOptions{IDToken: token})
 	if err != nil {

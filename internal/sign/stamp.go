@@ -9,6 +9,7 @@ import (
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
+	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/trust"
 )
 
@@ -18,6 +19,14 @@ const retries = 3
 
 // maxConns is how many connections there are to one of them at a time.
 const maxConns = 16
+
+// orUsual is the given transport, or a new one of our own.
+func orUsual(t http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return fetch.Transport(maxConns)
+	}
+	return t
+}
 
 // stamp has each timestamp authority say that the signature exists now.
 func (s *Service) stamp(ctx context.Context, d *draft) error {

@@ -32,6 +32,7 @@ func FixedToken(token string) func(context.Context) (string, error) {
 // (https://docs.github.com/en/actions/reference/security/oidc): endpoint is
 // $ACTIONS_ID_TOKEN_REQUEST_URL, bearer is $ACTIONS_ID_TOKEN_REQUEST_TOKEN.
 func GitHubToken(endpoint, bearer string, transport http.RoundTripper) func(context.Context) (string, error) {
+	transport = orUsual(transport)
 	return func(ctx context.Context) (string, error) {
 		u, err := url.Parse(endpoint)
 		if err != nil {
@@ -40,9 +41,6 @@ func GitHubToken(endpoint, bearer string, transport http.RoundTripper) func(cont
 		q := u.Query()
 		q.Set("audience", Audience)
 		u.RawQuery = q.Encode()
-		if transport == nil {
-			transport = fetch.Transport(maxConns)
-		}
 		client := fetch.New(fetch.Options{UserAgent: "modseal", HTTP: &http.Client{Transport: authorized{bearer, transport}}})
 		resp, err := client.Do(ctx, fetch.Request{URL: u.String(), Kind: "token", MaxBytes: maxToken})
 		if err != nil {
