@@ -40,12 +40,12 @@ func leaves() []row {
 			log.Entries[i].SET = l.resigned(log.Entries[i])
 		}
 	}, map[bundles.Kind]told{
-		bundles.SumDB: {func(l *liar) { l.db.Edit = evilRecord(l) }, "a record is not in the tree"},
+		bundles.SumDB: {func(l *liar) { l.db.Edit.Set(evilRecord(l)) }, "a record is not in the tree"},
 		bundles.RekorV1: {func(l *liar) {
-			l.rekor.Edit = inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
+			l.rekor.Edit.Set(inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
 				body := l.alice.Body([32]byte{1})
 				e["body"] = base64.StdEncoding.EncodeToString(body)
-			})
+			}))
 		}, "differs from its UUID"},
 		bundles.RekorV2: {func(l *liar) {
 			l.republish(func(e *evidence.Entry) {
@@ -65,11 +65,11 @@ func leaves() []row {
 		}, "is of example.com/Upper@v1.0.0"},
 		bundles.RekorV1: {func(l *liar) {
 			zip, h1, other := l.mod(plain).zipDigest(), l.mod(plain).h1(), l.uuid(l.mod(upper).h1())
-			l.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+			l.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if strings.Contains(r.URL.Path, search) && (bytes.Contains(a.Body, []byte(l.uuid(zip))) || bytes.Contains(a.Body, []byte(l.uuid(h1)))) {
 					a.Body = fmt.Appendf(nil, "[%q]", other)
 				}
-			}
+			})
 		}, "over another digest"},
 		bundles.RekorV2: {func(l *liar) {
 			write(l, l.path("published/"+plain+".sigstore.json"), string(read(l, l.path("published/"+upper+".sigstore.json"))))
@@ -153,16 +153,16 @@ func places() []row {
 	}, map[bundles.Kind]told{
 		bundles.SumDB: {func(l *liar) {
 			id := l.index(plain)
-			l.db.Edit = func(r *http.Request, a *testlog.Answer) {
+			l.db.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if strings.HasPrefix(r.URL.Path, "/lookup/"+plain) {
 					a.Body = bytes.Replace(a.Body, fmt.Appendf(nil, "%d\n", id), fmt.Appendf(nil, "%d\n", id+1), 1)
 				}
-			}
+			})
 		}, "a record is not in the tree"},
 		bundles.RekorV1: {func(l *liar) {
-			l.rekor.Edit = inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
+			l.rekor.Edit.Set(inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
 				e["verification"].(map[string]any)["inclusionProof"].(map[string]any)["logIndex"] = l.index(plain) - 1
-			})
+			}))
 		}, "inclusion proof fails"},
 		bundles.RekorV2: {func(l *liar) {
 			l.republish(func(e *evidence.Entry) { e.Inclusion.Index++ })
@@ -171,12 +171,12 @@ func places() []row {
 	// The index over all shards is the log's word alone: no tree has it, and nothing
 	// hangs on it but how people name the entry.
 	return append(moved, row{lie: "the index over all shards of another entry, signed", kind: bundles.RekorV1, status: verify.Verified, tell: func(l *liar) {
-		l.rekor.Edit = inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
+		l.rekor.Edit.Set(inOne(l.uuid(l.mod(plain).h1()), func(e map[string]any) {
 			i := l.index(plain)
 			entry := bundles.Entry{Leaf: string(l.honest().Leaf(i)), LogIndex: i + 1, IntegratedTime: testlog.Epoch().Unix() + int64(i)}
 			e["logIndex"] = entry.LogIndex
 			e["verification"].(map[string]any)["signedEntryTimestamp"] = base64.StdEncoding.EncodeToString(l.resigned(entry))
-		})
+		}))
 	}, collect: fine, seal: func(l *liar, _ *bundles.Payload, log *bundles.Log) {
 		e := &log.Entries[slices.Index(log.Proof.Indexes, l.index(plain))]
 		e.LogIndex++

@@ -114,10 +114,10 @@ func splitsOfRekorV1() []row {
 			if err := json.Unmarshal(answer.Body.Bytes(), &entries); err != nil {
 				l.Fatal(err)
 			}
-			l.rekor.Edit = inOne(uuid, func(e map[string]any) {
+			l.rekor.Edit.Set(inOne(uuid, func(e map[string]any) {
 				clear(e)
 				maps.Copy(e, entries[0][uuid])
-			})
+			}))
 		}},
 		{lie: "another history with an entry in the cache that is not kept", kind: bundles.RekorV1, collect: forkedRekor, tell: func(l *liar) {
 			uuid := l.named()

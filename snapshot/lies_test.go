@@ -27,7 +27,8 @@ type lie struct {
 
 // hooked sets the hooks of both logs to one.
 func (w *world) hooked(edit func(r *http.Request, a *testlog.Answer)) {
-	w.db.Edit, w.rekor.Edit = edit, edit
+	w.db.Edit.Set(edit)
+	w.rekor.Edit.Set(edit)
 }
 
 // Property: a lie of a log's server at any place makes the snapshot fail, and

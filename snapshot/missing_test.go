@@ -69,16 +69,16 @@ func TestMissingModule(t *testing.T) {
 // failing makes the servers answer 500 to what is about a module: its lookup, or
 // all searches.
 func failing(w *world, lookup string, search bool) {
-	w.db.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.db.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if lookup != "" && strings.Contains(r.URL.Path, lookup) {
 			a.Status, a.Body = 500, []byte("out of order")
 		}
-	}
-	w.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+	})
+	w.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if search && strings.Contains(r.URL.Path, "index") {
 			a.Status, a.Body = 500, []byte("out of order")
 		}
-	}
+	})
 }
 
 // Property: that a log can't be asked is no answer. It is said apart from missing

@@ -220,11 +220,11 @@ func TestPublishedWithoutProofRefused(t *testing.T) {
 	}
 
 	t.Log("a log that does not answer")
-	q.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+	q.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.HasSuffix(r.URL.Path, "entries/retrieve") || strings.Contains(r.URL.Path, "log/entries/") {
 			a.Status, a.Body = 500, nil
 		}
-	}
+	})
 	if e := q.refused(file, 0, "status 500"); e.Unproven || e.Hint() != "try again, or leave them out of --attestations" {
 		t.Errorf("hint %q", e.Hint())
 	}

@@ -97,14 +97,14 @@ func TestTilesUnread(t *testing.T) {
 		for _, status := range []int{404, 500, 0} {
 			p := tiled(t, 300)
 			p.request.RekorTiles, p.request.Fetch = []string{p.tilesURL}, client(nil)
-			p.v2.Edit = func(asked string, a *testlog.Answer) {
+			p.v2.Edit.Set(func(asked string, a *testlog.Answer) {
 				if strings.HasPrefix(asked, path) {
 					if status == 0 {
 						panic(http.ErrAbortHandler)
 					}
 					a.Status, a.Body = status, nil
 				}
-			}
+			})
 			s := p.take()
 			p.verdicts(s, map[string]verify.Status{plain: verify.Verified})
 			if len(s.Logs) != 1 || s.Logs[0].Size != 6 || len(s.Unread) != 1 || s.Unread[0].Log != hostV2 || s.Unread[0].Err == nil {
@@ -140,27 +140,27 @@ func TestTilesLie(t *testing.T) {
 			return f
 		}, "does not begin with the tree of 6 leaves that it signed before"},
 		"a lying tile": {func(p *publisher) *testlog.RekorTiles {
-			p.v2.Edit = func(path string, a *testlog.Answer) {
+			p.v2.Edit.Set(func(path string, a *testlog.Answer) {
 				if strings.HasPrefix(path, "tile/0/") && a.Status == 200 {
 					a.Body[0] ^= 1
 				}
-			}
+			})
 			return p.v2
 		}, "rekor: tiles: "},
 		"a checkpoint that the log did not sign": {func(p *publisher) *testlog.RekorTiles {
-			p.v2.Edit = func(path string, a *testlog.Answer) {
+			p.v2.Edit.Set(func(path string, a *testlog.Answer) {
 				if path == "checkpoint" {
 					a.Body[len(a.Body)-10] ^= 1
 				}
-			}
+			})
 			return p.v2
 		}, "checkpoint: "},
 		"a checkpoint of a larger tree than there is": {func(p *publisher) *testlog.RekorTiles {
-			p.v2.Edit = func(path string, a *testlog.Answer) {
+			p.v2.Edit.Set(func(path string, a *testlog.Answer) {
 				if path == "checkpoint" {
 					a.Body = []byte(strings.Replace(string(a.Body), "\n306\n", "\n307\n", 1))
 				}
-			}
+			})
 			return p.v2
 		}, "checkpoint: "},
 	} {

@@ -172,7 +172,7 @@ func TestOneBadEntryOfTen(t *testing.T) {
 			t.Parallel()
 			w := large(t, 5) // ten entries
 			w.request.CacheDir = w.path("fetched")
-			w.rekor.Edit = c.lie(w.uuid(w.mod(plain).h1()))
+			w.rekor.Edit.Set(c.lie(w.uuid(w.mod(plain).h1())))
 			e := incomplete(t, w.fail(), false, plain)
 			if !strings.Contains(e.Error(), c.says) || e.What != "the search of Rekor failed" {
 				t.Error(e)
@@ -194,7 +194,8 @@ func TestOneBadEntryOfTen(t *testing.T) {
 			if got := w.retrievals(); got != 1 {
 				t.Errorf("then %d calls for the one, want 1", got)
 			}
-			w.rekor.Edit, w.request.AllowMissing = nil, false
+			w.rekor.Edit.Set(nil)
+			w.request.AllowMissing = false
 			w.take()
 		})
 	}
@@ -216,7 +217,7 @@ func TestSharedBadEntry(t *testing.T) {
 	if got := w.retrievals(); got != 1 {
 		t.Errorf("%d calls, want 1", got)
 	}
-	w.rekor.Edit = inOne(uuid, func(e map[string]any) { e["body"] = "e30=" })
+	w.rekor.Edit.Set(inOne(uuid, func(e map[string]any) { e["body"] = "e30=" }))
 	incomplete(t, w.retake(), false, corp, upper, plain)
 }
 
@@ -247,11 +248,11 @@ func TestFailingServerIsNotAskedInParts(t *testing.T) {
 	} {
 		w := large(t, 11)
 		w.request.Fetch = patient(tries)
-		w.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+		w.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 			if strings.Contains(r.URL.Path, retrieve) {
 				fails(a)
 			}
-		}
+		})
 		var e *snapshot.IncompleteError
 		if err := w.fail(); !errors.As(err, &e) || len(e.Modules) != 11 {
 			t.Errorf("%s: %v", name, err)
@@ -264,13 +265,13 @@ func TestFailingServerIsNotAskedInParts(t *testing.T) {
 	w := large(t, 5)
 	w.request.Fetch = patient(tries)
 	var asked atomic.Int64
-	w.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.Contains(r.URL.Path, retrieve) {
 			if a.Body = []byte("{"); asked.Add(1) > 1 {
 				a.Status = 500
 			}
 		}
-	}
+	})
 	incomplete(t, w.fail(), false, corp, upper, "example.com/more00", "example.com/more01", plain)
 	if got := w.retrievals(); got != 1+tries {
 		t.Errorf("%d requests, want %d", got, 1+tries)
@@ -284,14 +285,14 @@ func TestOneFailingTen(t *testing.T) {
 	uuid := w.uuid(w.mod(plain).h1())
 	var mu sync.Mutex
 	var lost []byte
-	w.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.Contains(r.URL.Path, retrieve) && bytes.Contains(a.Body, []byte(uuid)) {
 			mu.Lock()
 			defer mu.Unlock()
 			lost = a.Body
 			a.Status, a.Body = 500, []byte("out of order")
 		}
-	}
+	})
 	err := w.fail()
 	var want []string
 	for _, m := range w.mods {

@@ -83,11 +83,11 @@ func TestSinceLies(t *testing.T) {
 			w.db.Rewrite(w.db.Size()-1, []byte("another\n"))
 		}, "it signed two trees of "},
 		"Rekor's bad proof": {func(w *world) {
-			w.rekor.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.rekor.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if strings.HasSuffix(r.URL.Path, "/log/proof") {
 					a.Body = []byte(strings.Replace(string(a.Body), `"hashes":["`, `"hashes":["00`, 1))
 				}
-			}
+			})
 		}, "consistency proof"},
 		"heads that differ already": {func(w *world) {
 			text := w.rekor.Shard().CheckpointText(merkle.Tree{Size: w.rekor.Shard().Size() - 5, Root: merkle.Hash{1}})

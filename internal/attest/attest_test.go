@@ -94,13 +94,14 @@ func hashed(t testing.TB) *modhash.ZipResult {
 // attester is one that found the log to be as the world was made.
 func (w *world) attester() *attest.Attester {
 	w.Helper()
-	edit, trusted := w.log.Edit, w.trust
-	w.log.Edit, w.trust = nil, trusting(w, w.log.Shard())
+	edit, trusted := w.log.Edit.Set(nil), w.trust
+	w.trust = trusting(w, w.log.Shard())
 	log, err := sign.OpenLog(context.Background(), sign.LogOptions{URL: w.url, Fetch: w.fetch, Trust: w.trust})
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.log.Edit, w.trust = edit, trusted
+	w.log.Edit.Set(edit)
+	w.trust = trusted
 	s, err := sign.New(sign.Options{Signer: sign.ByKey(w.key), Log: log, Trust: w.trust})
 	if err != nil {
 		w.Fatal(err)
@@ -202,13 +203,13 @@ func TestAttestAgain(t *testing.T) {
 	w.empties()
 	again("found", 0)
 	w.empties()
-	w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.HasSuffix(r.URL.Path, "/index/retrieve") {
 			a.Body = []byte("[]")
 		}
-	}
+	})
 	again("not found by the search", 2) // 409 both
-	w.log.Edit = nil
+	w.log.Edit.Set(nil)
 	// others attested it as well, before and after
 	w = newWorld(t)
 	w.log.Add(testlog.NewSigner("stranger").Body(w.zip.Digest))
@@ -224,11 +225,11 @@ func TestAttestAgain(t *testing.T) {
 func TestSearchThatLies(t *testing.T) {
 	w := newWorld(t)
 	other := w.log.Add(testlog.NewSigner("stranger").Body(w.zip.Digest))
-	w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.HasSuffix(r.URL.Path, "/index/retrieve") {
 			a.Body = []byte(`["` + other.UUID + `"]`)
 		}
-	}
+	})
 	for _, a := range w.attest() {
 		if a.Existed || a.LogIndex <= other.LogIndex {
 			t.Errorf("%+v", a)
@@ -236,11 +237,11 @@ func TestSearchThatLies(t *testing.T) {
 	}
 	w.empties()
 	gone := strings.Repeat("0", 63) + "1"
-	w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if strings.HasSuffix(r.URL.Path, "/index/retrieve") {
 			a.Body = []byte(`["` + other.UUID[:16] + gone + `"]`)
 		}
-	}
+	})
 	for _, a := range w.attest() { // by way of 409
 		if !a.Existed {
 			t.Errorf("%+v", a)
@@ -252,13 +253,13 @@ func TestSearchThatLies(t *testing.T) {
 func TestLogThatLies(t *testing.T) {
 	created := func(edit func(e, proof map[string]any)) func(w *world) {
 		return func(w *world) {
-			w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if r.URL.Path == "/api/v1/log/entries" {
 					a.EditEntries(func(_ string, e map[string]any) {
 						edit(e, e["verification"].(map[string]any)["inclusionProof"].(map[string]any))
 					})
 				}
-			}
+			})
 		}
 	}
 	for _, l := range []struct {
@@ -268,19 +269,19 @@ func TestLogThatLies(t *testing.T) {
 	}{
 		{"entry of another", func(w *world) {
 			other := w.log.Add(testlog.NewSigner("stranger").Body(w.zip.Digest))
-			w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if r.URL.Path == "/api/v1/log/entries" { // by way of 409
 					a.Status, a.Header = 409, http.Header{"Location": {"/api/v1/log/entries/" + other.UUID}}
 				}
-			}
+			})
 		}, "the log's entry is not what was asked of it"},
 		{"entry over another digest", func(w *world) {
 			other := w.log.Add(testlog.NewSigner("alice").Body([32]byte{9}))
-			w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if r.URL.Path == "/api/v1/log/entries" {
 					a.Status, a.Header = 409, http.Header{"Location": {"/api/v1/log/entries/" + other.UUID}}
 				}
-			}
+			})
 		}, "the log's entry is not what was asked of it"},
 		{"another time", created(func(e, _ map[string]any) { e["integratedTime"] = 1700000000 }), ""},
 		{"another log index", created(func(e, _ map[string]any) { e["logIndex"] = 77 }), ""},
@@ -290,14 +291,14 @@ func TestLogThatLies(t *testing.T) {
 		{"key that is not trusted", func(w *world) { w.trust = trusting(w, testlog.NewRekor("other.example").Shard()) }, "not trusted"},
 		{"nobody is trusted", func(w *world) { w.trust = &trust.Material{} }, "not trusted"},
 		{"refused", func(w *world) {
-			w.log.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 500, nil }
+			w.log.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 500, nil })
 		}, "status 500"},
 		{"bad request", func(w *world) {
-			w.log.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.log.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if r.URL.Path == "/api/v1/log/entries" {
 					a.Status, a.Body = 400, []byte(`{"message":"not today"}`)
 				}
-			}
+			})
 		}, "not today"},
 	} {
 		t.Run(l.name, func(t *testing.T) {
@@ -328,12 +329,12 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var posted atomic.Int64
-	w.log.Edit = func(r *http.Request, _ *testlog.Answer) {
+	w.log.Edit.Set(func(r *http.Request, _ *testlog.Answer) {
 		if r.URL.Path == "/api/v1/log/entries" {
 			posted.Add(1)
 			cancel()
 		}
-	}
+	})
 	if list, err := w.attester().Module(ctx, plain, w.zip); list != nil || !errors.Is(err, context.Canceled) || posted.Load() != 1 {
 		t.Errorf("%v, %v after %d entries", list, err, posted.Load())
 	}

@@ -113,11 +113,11 @@ func TestTilesLie(t *testing.T) {
 		{"too long", func(_ string, a *testlog.Answer) { a.Body = make([]byte, 32*256+1) }, "over the limit of 8192 bytes", true},
 	} {
 		served, tiles := shardV2(t, 300)
-		served.Edit = func(path string, a *testlog.Answer) {
+		served.Edit.Set(func(path string, a *testlog.Answer) {
 			if a.Status == 200 { // else the part of a tile became a whole one
 				c.edit(path, a)
 			}
-		}
+		})
 		nodes, err := tiles.Nodes(t.Context(), served.Log.Head(300)).ReadNodes([]merkle.NodeID{{Index: 1}, {Index: 299}})
 		var unread *fetch.Error
 		if err == nil || nodes != nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &unread) != c.fetch {

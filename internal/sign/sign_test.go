@@ -257,18 +257,18 @@ func TestFulcioThatLies(t *testing.T) {
 			t.Errorf("%v, %v; want %q", c, err, says)
 		}
 	}
-	w.fulcio.Edit = func(_ *http.Request, a *testlog.Answer) {
+	w.fulcio.Edit.Set(func(_ *http.Request, a *testlog.Answer) {
 		a.Status, a.Body = 401, []byte("token expired\x1b[31m\n"+strings.Repeat("x", 5000))
-	}
+	})
 	try("token expired")
 	other := w.fulcio.CA.Issue(alice, issuer, w.now)
-	w.fulcio.Edit = func(_ *http.Request, a *testlog.Answer) {
+	w.fulcio.Edit.Set(func(_ *http.Request, a *testlog.Answer) {
 		a.EditJSON(func(any) any {
 			return map[string]any{"signedCertificateEmbeddedSct": map[string]any{"chain": map[string]any{"certificates": []string{string(other.PEM)}}}}
 		})
-	}
+	})
 	try("it is for another key than was asked for")
-	w.fulcio.Edit = func(_ *http.Request, a *testlog.Answer) { a.Body = []byte("{}") }
+	w.fulcio.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Body = []byte("{}") })
 	try("Fulcio returned no certificates")
 	if c, err := (&sign.Keyless{Fulcio: w.fulcioURL, Token: sign.FixedToken(" \n"), Now: time.Now}).Credential(context.Background()); err == nil {
 		t.Errorf("no token: %v", c)
@@ -315,11 +315,11 @@ func TestRead(t *testing.T) {
 func TestLostAnswer(t *testing.T) {
 	w := newWorld(t)
 	var lost atomic.Int64
-	w.v2.Edit = func(r *http.Request, a *testlog.Answer) {
+	w.v2.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 		if r.Method == "POST" && lost.Add(1) == 1 {
 			a.Status, a.Body = 503, nil
 		}
-	}
+	})
 	out := w.sign(w.service(sign.ByKey(w.key), 2, w.tsaURL), artifact)
 	if w.v2.Size() != 2 || out.LogIndex != 1 {
 		t.Errorf("%d entries, ours is %d", w.v2.Size(), out.LogIndex)
@@ -330,7 +330,7 @@ func TestLostAnswer(t *testing.T) {
 func TestRekorV2ThatLies(t *testing.T) {
 	edit := func(do func(e, proof map[string]any)) func(w *world) {
 		return func(w *world) {
-			w.v2.Edit = func(r *http.Request, a *testlog.Answer) {
+			w.v2.Edit.Set(func(r *http.Request, a *testlog.Answer) {
 				if r.Method == "POST" {
 					a.EditJSON(func(v any) any {
 						e := v.(map[string]any)
@@ -339,7 +339,7 @@ func TestRekorV2ThatLies(t *testing.T) {
 						return e
 					})
 				}
-			}
+			})
 		}
 	}
 	other := sha256.Sum256([]byte("another"))
@@ -351,18 +351,18 @@ func TestRekorV2ThatLies(t *testing.T) {
 		"another root":  edit(func(_, p map[string]any) { p["rootHash"] = other[:] }),
 		"another size":  edit(func(_, p map[string]any) { p["treeSize"] = "7" }),
 		"nothing": func(w *world) {
-			w.v2.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 201, []byte("{}") }
+			w.v2.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 201, []byte("{}") })
 		},
 		"no JSON": func(w *world) {
-			w.v2.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 201, []byte("\x1b") }
+			w.v2.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 201, []byte("\x1b") })
 		},
 		"refused": func(w *world) {
-			w.v2.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 400, []byte("no") }
+			w.v2.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status, a.Body = 400, []byte("no") })
 		},
-		"conflict for ever": func(w *world) { w.v2.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status = 409 } },
+		"conflict for ever": func(w *world) { w.v2.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status = 409 }) },
 	} {
 		w := newWorld(t)
-		w.v2.Edit = nil
+		w.v2.Edit.Set(nil)
 		s := w.service(sign.ByKey(w.key), 2, w.tsaURL)
 		w.sign(s, sign.Content{SHA256: other})
 		do(w)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"sync/atomic"
 )
 
 // An Answer is what a server is about to send.
@@ -11,6 +12,27 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+}
+
+// Hook is a function that changes answers to a question before they are sent; the
+// zero value changes none. It may be set while the server serves: a client that gave
+// a request up does not know when the server is through with it.
+type Hook[Q any] struct {
+	edit atomic.Pointer[func(question Q, a *Answer)]
+}
+
+// Set makes edit the hook, nil for none, and returns the one before.
+func (h *Hook[Q]) Set(edit func(question Q, a *Answer)) func(question Q, a *Answer) {
+	if old := h.edit.Swap(&edit); old != nil {
+		return *old
+	}
+	return nil
+}
+
+func (h *Hook[Q]) change(question Q, a *Answer) {
+	if edit := h.edit.Load(); edit != nil && *edit != nil {
+		(*edit)(question, a)
+	}
 }
 
 func (a *Answer) send(w http.ResponseWriter) {

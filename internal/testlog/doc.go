@@ -19,7 +19,7 @@
 // # Telling lies
 //
 // The logs themselves are honest: every head, proof and signature verifies. A
-// test that wants a lie changes an answer before it is sent (Rekor.Edit,
+// test that wants a lie changes an answer before it is sent (the [Hook] Rekor.Edit or
 // SumDB.Edit, with [Answer.EditJSON] for a value deep inside), has an older head
 // served (HeadSize), or has the log's key sign what the log would not
 // ([Shard.SignNote], [Shard.SET], [SumDB.SignNote]).

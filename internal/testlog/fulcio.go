@@ -20,7 +20,7 @@ type Fulcio struct {
 	CA  *CA
 	Now func() time.Time // from when certificates are valid; nil is Epoch
 	// Edit changes an answer before it is sent.
-	Edit func(r *http.Request, a *Answer)
+	Edit Hook[*http.Request]
 
 	mu     sync.Mutex
 	issued int
@@ -57,9 +57,7 @@ func claims(token string) (email, issuer string, err error) {
 // ServeHTTP implements http.Handler.
 func (f *Fulcio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := f.answer(r)
-	if f.Edit != nil {
-		f.Edit(r, a)
-	}
+	f.Edit.change(r, a)
 	a.send(w)
 }
 

@@ -25,7 +25,7 @@ type Rekor struct {
 	Host string // the name that checkpoints are signed with
 
 	// Edit changes an answer before it is sent.
-	Edit func(r *http.Request, a *Answer)
+	Edit Hook[*http.Request]
 	// HeadSize says in the tree of which size an entry is proven when it is
 	// served. Nil is the newest one.
 	HeadSize func(e Entry) uint64

@@ -177,16 +177,16 @@ func TestRekorAnswersAsRecorded(t *testing.T) {
 func TestRekorLies(t *testing.T) {
 	log := testlog.NewRekor("rekor.example")
 	e := log.Add([]byte("one"))
-	log.Edit = func(_ *http.Request, a *testlog.Answer) {
+	log.Edit.Set(func(_ *http.Request, a *testlog.Answer) {
 		a.EditEntries(func(_ string, entry map[string]any) { entry["body"] = "dHdv" })
-	}
+	})
 	client := serve(t, log)
 	_, err := client.Entries(context.Background(), []rekor.UUID{rekor.UUID(e.UUID)})
 	var bad *rekor.AnswerError
 	if !errors.As(err, &bad) || bad.Problem != rekor.WrongLeaf {
 		t.Errorf("another body: %v", err)
 	}
-	log.Edit = func(_ *http.Request, a *testlog.Answer) { a.Status = 503 }
+	log.Edit.Set(func(_ *http.Request, a *testlog.Answer) { a.Status = 503 })
 	if _, err := client.Shards(context.Background()); err == nil {
 		t.Error("status 503 was taken for an answer")
 	}

@@ -31,9 +31,7 @@ func (r *Rekor) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.requests = append(r.requests, request.Method+" "+request.URL.Path)
 	a := r.answer(request, body)
 	r.mu.Unlock()
-	if r.Edit != nil {
-		r.Edit(request, a)
-	}
+	r.Edit.change(request, a)
 	a.send(w)
 }
 

@@ -22,7 +22,7 @@ type RekorV2 struct {
 	Host string // the origin of checkpoints, and the host of the URL that is trusted
 
 	// Edit changes an answer before it is sent.
-	Edit func(r *http.Request, a *Answer)
+	Edit Hook[*http.Request]
 
 	key   ed25519.PrivateKey
 	mu    sync.Mutex

@@ -20,9 +20,7 @@ func (r *RekorV2) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	a := r.answer(request, body)
 	r.mu.Unlock()
-	if r.Edit != nil {
-		r.Edit(request, a)
-	}
+	r.Edit.change(request, a)
 	a.send(w)
 }
 

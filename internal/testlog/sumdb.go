@@ -21,7 +21,7 @@ type SumDB struct {
 	Name string
 
 	// Edit changes an answer before it is sent.
-	Edit func(r *http.Request, a *Answer)
+	Edit Hook[*http.Request]
 	// HeadSize says which head is served with the record of an ID. Nil is the
 	// newest one.
 	HeadSize func(id uint64) uint64
@@ -97,9 +97,7 @@ func (d *SumDB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.requests = append(d.requests, path)
 	a := d.answer(path)
 	d.mu.Unlock()
-	if d.Edit != nil {
-		d.Edit(r, a)
-	}
+	d.Edit.change(r, a)
 	a.send(w)
 }
 

@@ -84,9 +84,9 @@ func TestSumDBSatisfiesTheGoCommandsClient(t *testing.T) {
 	if _, err := client.Lookup("example.com/Unknown", "v1.2.3"); err == nil || !strings.Contains(err.Error(), "unknown revision") {
 		t.Errorf("unknown module: %v", err)
 	}
-	db.Edit = func(_ *http.Request, a *testlog.Answer) {
+	db.Edit.Set(func(_ *http.Request, a *testlog.Answer) {
 		a.Body = []byte(strings.Replace(string(a.Body), h1("example.com/Mod7"), h1("evil"), 1))
-	}
+	})
 	if _, err := client.Lookup("example.com/Mod7", "v1.2.3"); err == nil {
 		t.Error("a changed record was accepted")
 	}

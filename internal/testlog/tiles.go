@@ -18,7 +18,7 @@ type RekorTiles struct {
 	Head uint64
 	// Edit may change any answer before it is sent. The path begins with
 	// "checkpoint" or "tile/".
-	Edit func(path string, a *Answer)
+	Edit Hook[string]
 
 	mu       sync.Mutex
 	requests []string
@@ -43,9 +43,7 @@ func (s *RekorTiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if data, err := s.Log.tile(path); err == nil {
 		a = textAnswer(200, data)
 	}
-	if s.Edit != nil {
-		s.Edit(path, a)
-	}
+	s.Edit.change(path, a)
 	a.send(w)
 }
 
