@@ -76,7 +76,7 @@ func (j *judgement) checkZipBeside(ctx context.Context, p *proof) error {
 		if d := j.index.claimed(j.v); d != nil && !j.strict && d.Zip == j.zip.String() && d.Listing == p.h1.Hex() {
 			return nil
 		}
-		if err := j.readZip(ctx); err != nil {
+		if err := j.readZip(ctx, j.v, &j.content); err != nil {
 			return err
 		}
 	}

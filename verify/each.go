@@ -50,7 +50,7 @@ func CheckEach(ctx context.Context, r Request, targets []Target, each func(t Tar
 		if err != nil {
 			return err
 		}
-		report, err := r.judgeBy(ctx, e, p)
+		report, err := r.judgeBy(ctx, e, p, r.newReader(e))
 		if err == nil {
 			err = each(t, report)
 		}
@@ -77,9 +77,9 @@ func keyOf(m gomod.Module) gomod.Module {
 }
 
 // checkOnce is check, unless its verdict is known.
-func (c *moduleCheck) checkOnce(ctx context.Context, m gomod.Module) (judged, error) {
+func (c *moduleCheck) checkOnce(ctx context.Context, m gomod.Module, e *early) (judged, error) {
 	if c.known == nil || m.LocalDir != "" || m.GOROOT != "" {
-		return c.check(ctx, m)
+		return c.check(ctx, m, e)
 	}
 	c.known.mu.Lock()
 	r, ok := c.known.of[keyOf(m)]
@@ -87,7 +87,7 @@ func (c *moduleCheck) checkOnce(ctx context.Context, m gomod.Module) (judged, er
 	if ok {
 		return r, nil
 	}
-	r, err := c.check(ctx, m)
+	r, err := c.check(ctx, m, e)
 	if err == nil && (r.OK || r.Status == NotLogged || r.Status == NotAllowed) && r.want == (modhash.H1{}) {
 		r.have = nil // there is nothing to explain
 		c.known.mu.Lock()

@@ -21,10 +21,29 @@ func CheckJudged(ctx context.Context, r Request) (*Report, map[string]bool, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	report, err := r.judgeBy(ctx, e, p)
+	report, err := r.judgeBy(ctx, e, p, r.newReader(e))
 	judged := map[string]bool{}
 	for e := range p.index.signers.done {
 		judged[e.Leaf] = true
 	}
 	return report, judged, err
+}
+
+// HashedAhead is how many modules are hashed before there is a bundle, one after the
+// other, if their listings may take room bytes.
+func HashedAhead(ctx context.Context, r Request, room int64) (int, error) {
+	e, err := readEnclave(r)
+	if err != nil {
+		return 0, err
+	}
+	a := r.newReader(e).hashAhead(ctx, e.project.Modules, room)
+	<-a.done
+	a.close()
+	n := 0
+	for i := range a.of {
+		if a.of[i].listing != nil {
+			n++
+		}
+	}
+	return n, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -19,11 +18,10 @@ import (
 // moduleCheck is step 6: it hashes what the build would read of a module and
 // compares that with the evidence.
 type moduleCheck struct {
+	*reader
 	policy  *policy.Policy
 	now     time.Time              // of judging
 	explain func(name string) bool // whether to report how the policy decided
-	places  places
-	hasher  *modhash.Hasher
 	index   *index
 	strict  bool                                // hash the content of zips whose unpacked tree is there too
 	goMods  map[module.Version]*modhash.Listing // of modules of which only go.mod is read
@@ -37,17 +35,15 @@ type judgement struct {
 	v      module.Version
 	report *ModuleReport
 
-	listing    *modhash.Listing // of what the compiler would read: the tree, else the zip
-	zip        *modhash.Digest  // of the zip, when there is one
-	zipListing *modhash.Listing // of the zip's content, once that was read
-	goMod      *modhash.H1      // of the .mod file, once that was read
-	at         place
-	want       modhash.H1 // the proven h1 that the content should have and has not
+	content
+	goMod *modhash.H1 // of the .mod file, once that was read
+	want  modhash.H1  // the proven h1 that the content should have and has not
 }
 
 // check gives the module exactly one verdict. Its error is for ctx alone: a
-// module that can't be read gets a verdict that says so.
-func (c *moduleCheck) check(ctx context.Context, m gomod.Module) (judged, error) {
+// module that can't be read gets a verdict that says so. e is
+// its content.
+func (c *moduleCheck) check(ctx context.Context, m gomod.Module, e *early) (judged, error) {
 	r := judged{ModuleReport: ModuleReport{Path: m.Path, Version: m.Version, GoModOnly: m.GoModOnly}}
 	j := &judgement{moduleCheck: c, m: m, v: module.Version{Path: m.Path, Version: m.Version}, report: &r.ModuleReport}
 	if m.Required != j.v {
@@ -55,7 +51,7 @@ func (c *moduleCheck) check(ctx context.Context, m gomod.Module) (judged, error)
 	}
 	if m.LocalDir != "" {
 		j.local()
-	} else if err := j.judge(ctx); err != nil {
+	} else if err := j.judge(ctx, e); err != nil {
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
@@ -116,18 +112,15 @@ func (j *judgement) onDisk(what, file, digest string) {
 }
 
 // judge hashes and decides. An error means that content could not be hashed.
-func (j *judgement) judge(ctx context.Context) error {
+func (j *judgement) judge(ctx context.Context, e *early) error {
 	var err error
-	if j.m.GOROOT != "" {
-		j.at.tree = j.m.GOROOT
-	} else if j.at, err = j.places.find(j.v); err != nil {
+	j.content, err = e.take(ctx, j.reader, j.m)
+	j.report.OnDisk = append(j.report.OnDisk, j.hashed...)
+	if err != nil {
 		return err
 	}
 	if j.m.GoModOnly {
 		return j.judgeGoModOnly()
-	}
-	if err := j.hashContent(ctx); err != nil {
-		return err
 	}
 	if j.listing == nil {
 		j.verdict(NotOnDisk, "neither its zip nor its unpacked tree is in "+j.places.String(), j.hintFetch())
@@ -163,56 +156,6 @@ func (j *judgement) pass(d policy.Decision) {
 		j.verdict(Exempt, d.Reason, "")
 	}
 }
-
-// hashContent hashes the tree if the go command would use it, else the zip.
-func (j *judgement) hashContent(ctx context.Context) error {
-	if j.at.tree != "" {
-		t, err := j.hasher.Tree(ctx, j.at.tree, j.v)
-		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(j.at.tree), err)
-		}
-		if j.listing, err = j.asModule(t.Listing); err != nil {
-			return err
-		}
-		j.onDisk("tree", j.at.tree, j.listing.H1().String())
-		if j.at.zip == "" {
-			return nil
-		}
-		d, _, err := j.hasher.Digest(ctx, j.at.zip)
-		if err != nil {
-			return err
-		}
-		j.zip = &d
-		j.onDisk("zip", j.at.zip, "sha256:"+d.String())
-		return nil
-	}
-	if j.at.zip == "" {
-		return nil
-	}
-	if err := j.readZip(ctx); err != nil {
-		return err
-	}
-	j.listing = j.zipListing
-	j.onDisk("zip", j.at.zip, "sha256:"+j.zip.String())
-	return nil
-}
-
-// readZip hashes the zip's bytes and its content, in one reading.
-func (j *judgement) readZip(ctx context.Context) error {
-	z, err := j.hasher.Zip(ctx, j.at.zip, j.v)
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(j.at.zip), err)
-	}
-	if j.zip != nil && *j.zip != z.Digest {
-		return fmt.Errorf("%s: %w", filepath.Base(j.at.zip), errChanged)
-	}
-	j.zip, j.zipListing = &z.Digest, z.Listing
-	return nil
-}
-
-// errChanged says that a file has other bytes than those for which evidence was
-// found a moment ago.
-var errChanged = errors.New("changed while it was read")
 
 // proof is what there is to prove the content with.
 type proof struct {
@@ -288,7 +231,7 @@ func (j *judgement) prove(ctx context.Context, p *proof) (d policy.Decision, err
 	without := j.decide(subject, others)
 	enough := without.Outcome == policy.Allowed
 	if !enough || !slices.ContainsFunc(others, func(e *piece) bool { return e.counts() && e.Of != policy.OfRecord }) {
-		if err := j.readZip(ctx); err != nil {
+		if err := j.readZip(ctx, j.v, &j.content); err != nil {
 			return d, err
 		}
 		if j.zipListing.H1() != p.h1 {

@@ -74,17 +74,18 @@ func sameFolder(a, b string) bool {
 // checkToolchains gives each its verdict.
 func (r *Request) checkToolchains(ctx context.Context, c *moduleCheck, set []gomod.Module) ([]judged, error) {
 	here := *c
+	here.reader = &reader{places: c.places, hasher: c.hasher}
 	here.places.vendor = "" // which holds no toolchain
 	return r.checkAll(ctx, &here, set)
 }
 
 // asModule gives the listing of a module's zip from that of its tree, which differ
 // for toolchains alone.
-func (j *judgement) asModule(l *modhash.Listing) (*modhash.Listing, error) {
-	if j.m.Path != gomod.ToolchainPath {
+func asModule(m gomod.Module, l *modhash.Listing) (*modhash.Listing, error) {
+	if m.Path != gomod.ToolchainPath {
 		return l, nil
 	}
-	return modhash.Toolchain(l, j.m.GOROOT != "")
+	return modhash.Toolchain(l, m.GOROOT != "")
 }
 
 // hintFetch says what to do about a module that is nowhere to hash.

@@ -124,11 +124,21 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err := r.something(e); err != nil {
 		return nil, err
 	}
+	in := r.newReader(e)
+	if e.project.Vendor == nil {
+		in.ahead = in.hashAhead(ctx, e.project.Modules, maxAhead)
+		defer in.ahead.close()
+	}
 	b, err := bundles.Open(r.Bundle, r.BundleSize, bundles.OpenOptions{Seals: r.Seals, InsecureIgnoreSeals: r.InsecureIgnoreSeals, Own: r.OwnManifest})
 	if err != nil {
 		return nil, err
 	}
-	return r.judge(ctx, e, b)
+	p, err := r.prove(b)
+	if err != nil {
+		return nil, err
+	}
+	in.ahead.stop()
+	return r.judgeBy(ctx, e, p, in)
 }
 
 // something demands that there is something to verify, and of each thing what it
@@ -156,19 +166,17 @@ func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return r.judgeBy(ctx, e, p)
+	return r.judgeBy(ctx, e, p, r.newReader(e))
 }
 
 // judgeBy judges by a bundle whose logs are proven.
-func (r *Request) judgeBy(ctx context.Context, e *enclave, p *proven) (*Report, error) {
+func (r *Request) judgeBy(ctx context.Context, e *enclave, p *proven, in *reader) (*Report, error) {
 	b := p.Bundle
-	check := &moduleCheck{policy: r.Policy, now: r.Now, explain: r.Explain, places: e.places, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: p.index, known: p.known}
-	check.hasher = modhash.New(modhash.Options{Workers: r.Workers, Progress: func(n int64) { r.progress(Progress{Bytes: n}) }})
+	check := &moduleCheck{reader: in, policy: r.Policy, now: r.Now, explain: r.Explain, strict: r.HashZips || len(b.Seals) == 0 && !r.OwnManifest, index: p.index, known: p.known}
 	var err error
 	if check.goMods, err = listingsOfGoModOnly(b, e.project.Modules); err != nil {
 		return nil, err
 	}
-	r.progress(Progress{Total: len(e.project.Modules) + len(e.toolchains)})
 	var modules []judged
 	var folder []ModuleReport // the vendor folder itself
 	var notes []string
@@ -270,7 +278,7 @@ func readEnclave(r Request) (*enclave, error) {
 func (r *Request) checkAll(ctx context.Context, c *moduleCheck, set []gomod.Module) ([]judged, error) {
 	out := make([]judged, len(set))
 	err := c.hasher.Each(ctx, len(set), func(ctx context.Context, i int) error {
-		m, err := c.checkOnce(ctx, set[i])
+		m, err := c.checkOnce(ctx, set[i], c.ahead.at(i))
 		if m.want == (modhash.H1{}) {
 			m.have = nil // nothing to explain: let it go
 		}

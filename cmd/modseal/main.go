@@ -29,6 +29,7 @@ func main() {
 const softLimit = 176 << 20
 
 func run(ctx context.Context) int {
+	growHeap()
 	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}

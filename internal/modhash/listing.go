@@ -36,6 +36,11 @@ func (l *Listing) Bytes() []byte { return []byte(l.text) }
 // Len returns the number of files.
 func (l *Listing) Len() int { return len(l.files) }
 
+// Size returns about how many bytes of memory the listing takes.
+func (l *Listing) Size() int64 {
+	return int64(len(l.text) + len(l.files)*(sha256.Size+16))
+}
+
 // Files returns the files sorted by name.
 func (l *Listing) Files() iter.Seq[File] {
 	return func(yield func(File) bool) {
