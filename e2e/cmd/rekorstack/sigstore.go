@@ -41,10 +41,12 @@ func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor
 			return err
 		}},
 		{"rekor v2", func() (err error) {
-			if all.rekor2, err = startRekor2(dir); err == nil {
-				all.services.RekorV2URL = all.rekor2.url
+			if all.rekor2, err = startRekor2(dir); err != nil {
+				return err
 			}
-			return err
+			all.services.RekorV2URL = all.rekor2.url
+			// It reads its settings from where the next server has its own put.
+			return waitFor(ctx, all.rekor2.url+"/healthz")
 		}},
 		{"timestamp authority", func() (err error) {
 			if all.tsa, err = newTSAChain(); err != nil {
@@ -73,7 +75,6 @@ func startSigstore(ctx context.Context, dir string, trillian *net.TCPAddr, rekor
 		}
 	}
 	for _, url := range []string{
-		all.rekor2.url + "/healthz",
 		all.rekor2.url + "/checkpoint",
 		all.services.TSAURL + "/certchain",
 		all.services.CTLogURL + "/ct/v1/get-sth",
