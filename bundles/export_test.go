@@ -18,16 +18,16 @@ const (
 )
 
 // Unsealed are the limits that are lower for what nobody sealed.
-type Unsealed struct{ Manifest, Modules, LogBytes, Entries, Listing int64 }
+type Unsealed struct{ Manifest, Modules, LogBytes, Entries, Signed, Listing int64 }
 
 func UnsealedLimits(among int) Unsealed {
 	l := formatLimits().unsealed(among)
-	return Unsealed{l.manifest, int64(l.modules), l.logBytes, int64(l.allEntries), l.listing}
+	return Unsealed{l.manifest, int64(l.modules), l.logBytes, int64(l.allEntries), int64(l.signed), l.listing}
 }
 
 func withLimit(name string, n int64) limits {
 	lim := formatLimits()
-	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "projects": &lim.projects, "leaves": &lim.leaves, "allEntries": &lim.allEntries, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
+	ints := map[string]*int{"seals": &lim.seals, "logs": &lim.logs, "modules": &lim.modules, "artifacts": &lim.artifacts, "projects": &lim.projects, "leaves": &lim.leaves, "allEntries": &lim.allEntries, "signed": &lim.signed, "earlier": &lim.earlier, "trustFiles": &lim.trustFiles, "tiles": &lim.tiles}
 	sizes := map[string]*int64{
 		"seal": &lim.seal, "payload": &lim.payload, "manifest": &lim.manifest, "project": &lim.project, "expanded": &lim.expanded, "module": &lim.module, "checkpoint": &lim.checkpoint,
 		"multiproof": &lim.multiproof, "earlierAll": &lim.earlierAll, "entry": &lim.entry, "entries": &lim.entries, "logBytes": &lim.logBytes, "listing": &lim.listing, "listings": &lim.listings,

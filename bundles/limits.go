@@ -2,6 +2,7 @@ package bundles
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/modseal/modseal/internal/limit"
 	"github.com/modseal/modseal/merkle"
@@ -55,20 +56,21 @@ const (
 	MaxUnsealedModules  = 1 << 18  // modules in a bundle
 	MaxUnsealedLogBytes = 80 << 20 // bytes of all files of all logs together
 	MaxUnsealedEntries  = 1 << 18  // entries of all logs together
+	MaxUnsealedSigned   = 1 << 14  // entries of all Rekor logs together, and as many time stamps
 	MaxUnsealedListing  = 32 << 20 // bytes of one listing
 )
 
 // limits are the same as values, so that tests can come close to them. Reader
 // and writer keep to one set: what one refuses the other does not make.
 type limits struct {
-	seals, logs, modules, artifacts, projects, mains, leaves, allEntries, earlier, timestamps, trustFiles, tiles int
+	seals, logs, modules, artifacts, projects, mains, leaves, allEntries, signed, earlier, timestamps, trustFiles, tiles int
 
 	seal, payload, expanded, manifest, project, module, checkpoint, multiproof, earlierAll, entry, entries, logBytes, listing, listings, trustFile, trustBytes, info, goMod, zip, carried int64
 }
 
 func formatLimits() limits {
 	return limits{
-		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, projects: MaxProjects, mains: MaxMains, leaves: MaxLeaves, allEntries: MaxLeaves, earlier: MaxEarlier, timestamps: MaxTimestamps, trustFiles: MaxTrustFiles, tiles: MaxTiles,
+		seals: MaxSeals, logs: MaxLogs, modules: MaxModules, artifacts: MaxArtifacts, projects: MaxProjects, mains: MaxMains, leaves: MaxLeaves, allEntries: MaxLeaves, signed: math.MaxInt, earlier: MaxEarlier, timestamps: MaxTimestamps, trustFiles: MaxTrustFiles, tiles: MaxTiles,
 		seal: MaxSeal, payload: MaxPayload, expanded: maxExpanded, manifest: MaxManifest, project: MaxProject, module: MaxModule, checkpoint: MaxCheckpoint, multiproof: MaxMultiproof, earlierAll: MaxEarlierAll,
 		entry: MaxEntry, entries: MaxEntries, logBytes: MaxLogBytes, listing: MaxListing, listings: MaxListings,
 		trustFile: MaxTrustFile, trustBytes: MaxTrustBytes, info: MaxInfo, goMod: MaxGoMod, zip: MaxZip, carried: MaxCarried,
@@ -80,6 +82,7 @@ func formatLimits() limits {
 func (l limits) unsealed(among int) limits {
 	l.manifest, l.modules = min(l.manifest, MaxUnsealedManifest/int64(among)), min(l.modules, MaxUnsealedModules/among)
 	l.logBytes, l.allEntries = min(l.logBytes, MaxUnsealedLogBytes/int64(among)), min(l.allEntries, MaxUnsealedEntries/among)
+	l.signed = min(l.signed, MaxUnsealedSigned/among)
 	l.listing = min(l.listing, MaxUnsealedListing)
 	return l
 }

@@ -21,7 +21,7 @@ func TestLimitsOfTheFormat(t *testing.T) {
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
 		{bundles.MaxArtifacts, 65536}, {bundles.MaxProjects, 10_000}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
 		{bundles.MaxLeaves, 4194304}, {bundles.MaxProject, 4 << 20}, {bundles.MaxTimestamps, 32}, {bundles.MaxExpanded, 1 << 30}, {bundles.MaxRatio, 16},
-		{bundles.MaxUnsealedManifest, 40 << 20}, {bundles.MaxUnsealedModules, 262144}, {bundles.MaxUnsealedLogBytes, 80 << 20}, {bundles.MaxUnsealedEntries, 262144}, {bundles.MaxUnsealedListing, 32 << 20},
+		{bundles.MaxUnsealedManifest, 40 << 20}, {bundles.MaxUnsealedModules, 262144}, {bundles.MaxUnsealedLogBytes, 80 << 20}, {bundles.MaxUnsealedEntries, 262144}, {bundles.MaxUnsealedSigned, 16384}, {bundles.MaxUnsealedListing, 32 << 20},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])
@@ -146,9 +146,41 @@ func TestLimitsOfTheUnsealed(t *testing.T) {
 		part := int64(among)
 		if got, want := bundles.UnsealedLimits(among), (bundles.Unsealed{
 			Manifest: bundles.MaxUnsealedManifest / part, Modules: bundles.MaxUnsealedModules / part, LogBytes: bundles.MaxUnsealedLogBytes / part,
-			Entries: bundles.MaxUnsealedEntries / part, Listing: bundles.MaxUnsealedListing,
+			Entries: bundles.MaxUnsealedEntries / part, Signed: bundles.MaxUnsealedSigned / part, Listing: bundles.MaxUnsealedListing,
 		}); got != want {
 			t.Errorf("limits of the unsealed, one of %d: %+v, want %+v", among, got, want)
+		}
+	}
+}
+
+// Property: of what nobody sealed, so many entries have signatures to verify, and so many
+// time stamps, and records of checksum databases do not count.
+func TestCostlyAtTheLimit(t *testing.T) {
+	stamps := [][]byte{{1}, {2}, {3}}
+	for name, c := range map[string]struct {
+		stamps [][]byte
+		says   string
+	}{"entries": {nil, "entries of Rekor: more than"}, "time stamps": {stamps, "time stamps: more than"}} {
+		p := sample(false)
+		rekor := 0
+		for i := range p.Logs {
+			if p.Logs[i].Kind == bundles.SumDB {
+				continue
+			}
+			for k := range p.Logs[i].Entries {
+				p.Logs[i].Entries[k].Timestamps = c.stamps
+			}
+			rekor += len(p.Logs[i].Entries)
+		}
+		file, n := framed(t, write(t, p)), int64(rekor*max(1, len(c.stamps)))
+		o := bundles.OpenOptions{InsecureIgnoreSeals: true}
+		if _, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, "signed", n); err != nil || rekor == 0 {
+			t.Errorf("%s at the limit %d: %v", name, n, err)
+		}
+		b, err := bundles.OpenWithLimit(bytes.NewReader(file), int64(len(file)), o, "signed", n-1)
+		wantDamaged(t, name, b, err)
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -68,6 +68,17 @@ func (l *Log) Entry(index uint64) (*Entry, bool) {
 	return &l.Entries[i], true
 }
 
+// costly is how many entries have signatures to verify, and how many time stamps there are.
+func (l *Log) costly() (signed, stamps int) {
+	if l.Kind == SumDB {
+		return 0, 0
+	}
+	for i := range l.Entries {
+		stamps += len(l.Entries[i].Timestamps)
+	}
+	return len(l.Entries), stamps
+}
+
 // check demands that entries and multiproof speak of the same indexes.
 func (l *Log) check() error {
 	if len(l.Checkpoint) == 0 {

@@ -229,7 +229,7 @@ func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 	if listed != needed {
 		return nil, fmt.Errorf("%w: manifest: %d files listed, %d logs need %d", ErrDamaged, listed, len(m.Logs), needed)
 	}
-	left, entries := p.lim.logBytes, 0
+	left, entries, signed, stamps := p.lim.logBytes, 0, 0, 0
 	for _, f := range files { // each once
 		at, ok := places[f.Name]
 		if !ok || f.Size < 0 {
@@ -245,9 +245,17 @@ func (p *payloadReader) logs(m *Manifest, files []File) ([]Log, error) {
 		}
 		if at.kind.name == "entries.jsonl" {
 			entries += len(l.Entries)
+			s, t := l.costly()
+			signed, stamps = signed+s, stamps+t
 		}
-		if err := over("entries of all logs", int64(entries), int64(p.lim.allEntries), "entries"); err != nil {
-			return nil, err
+		for _, err := range []error{
+			over("entries of all logs", int64(entries), int64(p.lim.allEntries), "entries"),
+			over("entries of Rekor", int64(signed), int64(p.lim.signed), "entries"),
+			over("time stamps", int64(stamps), int64(p.lim.signed), "time stamps"),
+		} {
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	for i := range logs {

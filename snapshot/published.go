@@ -22,9 +22,10 @@ import (
 )
 
 const (
-	maxAttestationFile  = 64 << 20 // bytes of one file, of one Sigstore bundle or many
-	maxAttestationLines = 10_000   // lines of one file that are not empty
-	maxAttestationFiles = 100_000  // files in one folder
+	maxAttestationFile   = 64 << 20 // bytes of one file, of one Sigstore bundle or many
+	maxAttestationLines  = 5_000    // lines of one file that are not empty
+	maxAttestationProofs = 5_000    // log entries in one file; and time stamps, which count for each entry beside them
+	maxAttestationFiles  = 100_000  // files in one folder
 )
 
 // maxFileErrors is how many errors a PublishedError has.
@@ -120,6 +121,9 @@ func (c *collector) collectPublished(ctx context.Context) error {
 			about[d] = append(about[d], i)
 		}
 	}
+	if c.byCertificate, err = evidence.NewVerifier(c.Trust.Sigstore); err != nil {
+		return err
+	}
 	bad := &PublishedError{}
 	bundles, kept := 0, 0
 	for _, name := range files {
@@ -127,13 +131,18 @@ func (c *collector) collectPublished(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		room := costs{maxAttestationProofs, maxAttestationProofs}
 		for _, part := range splitAttestations(data) {
 			bundles++
-			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about)
+			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about, &room)
 			kept += n
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
+			case room.entries < 0:
+				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "log entries"})
+			case room.stamps < 0:
+				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "time stamps"})
 			case err != nil:
 				bad.add(FileError{File: name, Line: part.line, Err: err})
 			case !speaks:
@@ -148,6 +157,9 @@ func (c *collector) collectPublished(ctx context.Context) error {
 	c.phase(Phase{Name: "read attestations", Done: fmt.Sprintf("%d Sigstore bundles, %d entries kept, %d bundles of nothing here", bundles, kept, c.summary.Unused)})
 	return nil
 }
+
+// costs are what of a file takes time to verify.
+type costs struct{ entries, stamps int }
 
 // attestation is a Sigstore bundle of a file.
 type attestation struct {
@@ -179,10 +191,17 @@ func splitAttestations(file []byte) []attestation {
 // usePublished keeps the entries of one Sigstore bundle if it speaks of a
 // subject, and tells how many and whether it does. Those in logs that are not
 // trusted, or without a proven time of their own, are left out if there are others.
-func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int) (kept int, speaks bool, err error) {
+// What is costly in it is taken from the room that its file has: with less than none left,
+// nothing is verified.
+func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int, room *costs) (kept int, speaks bool, err error) {
 	published, err := evidence.ReadBundle(file)
 	if err != nil {
 		return 0, false, err
+	}
+	room.entries -= len(published)
+	room.stamps -= len(published) * len(published[0].Timestamps)
+	if room.entries < 0 || room.stamps < 0 {
+		return 0, false, nil
 	}
 	var subjects []int
 	for _, d := range published[0].Claim.Digests() { // the same of all its entries
@@ -248,9 +267,11 @@ func (c *collector) checkPublished(ctx context.Context, p *evidence.Published, s
 		return fmt.Errorf("its inclusion proof is in a tree of %d with root %x, its checkpoint is of %d with %x",
 			p.Inclusion.Tree.Size, p.Inclusion.Tree.Root, head.Tree.Size, head.Tree.Root)
 	}
-	verifier, err := evidence.NewVerifier(c.Trust.Sigstore, p.Claim.Key)
-	if err != nil {
-		return err
+	verifier := c.byCertificate // which remembers what many entries have in common
+	if p.Claim.Certificate == nil {
+		if verifier, err = evidence.NewVerifier(c.Trust.Sigstore, p.Claim.Key); err != nil {
+			return err
+		}
 	}
 	_, err = verifier.Verify(&p.Entry, p.Claim)
 	return err

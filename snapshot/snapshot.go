@@ -20,6 +20,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/fetch"
 	"github.com/modseal/modseal/internal/gomod"
 	"github.com/modseal/modseal/internal/policy"
@@ -190,9 +191,11 @@ type collector struct {
 	carried   *carried                      // nil if no modules are carried
 	found     map[shardID]map[uint64]*found // entries of Rekor logs that are kept, by index
 	usedTiles map[string]bool               // of RekorTiles
-	client    *rekor.Client                 // nil if no Rekor is asked
-	seen      seenHeads                     // of that one
-	since     map[bundles.LogKey][]since    // of Request.Since, by increasing size
+	// byCertificate verifies what publishers signed with certificates.
+	byCertificate *evidence.Verifier
+	client        *rekor.Client              // nil if no Rekor is asked
+	seen          seenHeads                  // of that one
+	since         map[bundles.LogKey][]since // of Request.Since, by increasing size
 }
 
 // collectedLog is a log with the subjects that its entries speak of.

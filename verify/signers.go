@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/policy"
@@ -131,6 +133,13 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 	case c.Certificate != nil && !s.policy.NamesIdentities():
 		r.refuse(NotAllowed, "signed with a certificate, and the policy names no identity")
 		return
+	case c.Certificate != nil:
+		// nor is who does not even claim to be somebody else
+		if by, err := certificate.SummarizeCertificate(c.Certificate); err == nil && len(s.policy.Names(policy.Principal{Certificate: &by})) == 0 {
+			r.signer = policy.Principal{Certificate: &by}.String()
+			r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
+			return
+		}
 	}
 	// the ordinary inclusion proof, out of the multiproof
 	if e.Inclusion, err = ref.log.proven.Inclusion(ref.entry.Index); err != nil {

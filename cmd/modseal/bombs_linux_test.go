@@ -215,7 +215,7 @@ type hostile struct {
 // hundred kB.
 func bombs(among int, listings []bombFile) map[string]hostile {
 	maxManifest, maxModules := bundles.MaxUnsealedManifest/among, bundles.MaxUnsealedModules/among
-	maxLogBytes, maxEntries := bundles.MaxUnsealedLogBytes/among, bundles.MaxUnsealedEntries/among
+	maxEntries := bundles.MaxUnsealedEntries / among
 	const mib = 1 << 20
 	const refused = 3
 	head := `{` + "\n" + ` "mediaType": "` + bundles.MediaType + `",` + "\n"
@@ -246,7 +246,7 @@ func bombs(among int, listings []bombFile) map[string]hostile {
 	if err != nil {
 		panic(err)
 	}
-	signed := (maxLogBytes - mib) / (len(leaf) + len("{\"index\":100000,\"leaf\":}\n"))
+	signed := bundles.MaxUnsealedSigned / among
 	proven := 100_000 / among
 	return map[string]hostile{
 		"spaces":                 {text(head, " ", ""), refused, false},

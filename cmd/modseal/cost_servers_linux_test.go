@@ -189,6 +189,8 @@ func TestCostOfHostileServers(t *testing.T) {
 		"attest and certificates": attestOf("fulcio", "", list(`{"signedCertificateEmbeddedSct":{"chain":{"certificates":[`, `"",`, `""]}}}`, mib), "unable to parse Fulcio certificate"),
 		"attest and zeros":        attestOf("fulcio", "", zeros, "certificate of"),
 		"attest and time stamps":  attestOf("tsa", "", list("\x30\x83\x0f\xff\xfb", "\x30\x00", "", mib), "timestamp of"),
+		"attest and huge keys":    attestOf("tsa", "", reply{string(newPublisher().hugeStamps(1, 3_000_000)(nil)[0]), same(""), 1, "", http.Header{"X-Status": {"201"}}}, "more than 32768 bytes"),
+		"attest and large keys":   attestOf("tsa", "", reply{string(newPublisher().hugeStamps(1, 80_000)(nil)[0]), same(""), 1, "", http.Header{"X-Status": {"201"}}}, "RSA key of more than 8192 bits"),
 		"attest and headers":      attestOf("tsa", "", reply{"", same(""), 1, "", manyHeaders(mib)}, "server response headers exceeded"),
 
 		"mirror of roots":  mirrorOf(300, "nothing", zeros, 1, "more than 256"),

@@ -13,10 +13,11 @@ import (
 const maxChains = 1024
 
 // onceVerified is trusted material whose authorities verify the chain of one
-// certificate once, however many entries it signed.
+// certificate, and one time stamp, once, however many entries have it.
 type onceVerified struct {
 	root.TrustedMaterial
 	authorities []root.CertificateAuthority
+	stampers    []root.TimestampingAuthority
 }
 
 func newOnceVerified(m root.TrustedMaterial) root.TrustedMaterial {
@@ -27,12 +28,20 @@ func newOnceVerified(m root.TrustedMaterial) root.TrustedMaterial {
 		}
 		out.authorities = append(out.authorities, ca)
 	}
+	for _, a := range m.TimestampingAuthorities() {
+		out.stampers = append(out.stampers, newStamper(a))
+	}
 	return out
 }
 
 // FulcioCertificateAuthorities implements root.TrustedMaterial.
 func (m *onceVerified) FulcioCertificateAuthorities() []root.CertificateAuthority {
 	return m.authorities
+}
+
+// TimestampingAuthorities implements root.TrustedMaterial.
+func (m *onceVerified) TimestampingAuthorities() []root.TimestampingAuthority {
+	return m.stampers
 }
 
 // authority remembers the chains that it found. What of a chain depends on the time

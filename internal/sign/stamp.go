@@ -1,16 +1,17 @@
 package sign
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	sigstore "github.com/sigstore/sigstore-go/pkg/sign"
-	"github.com/sigstore/sigstore-go/pkg/verify"
 
+	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/fetch"
-	"github.com/modseal/modseal/internal/trust"
+	"github.com/modseal/modseal/internal/limit"
 )
 
 // retries is how often a Fulcio and a timestamp authority are asked again after
@@ -43,51 +44,20 @@ func (s *Service) stamp(ctx context.Context, d *draft) error {
 	}
 	d.entry.Timestamps = nil
 	for _, url := range s.Timestamps {
-		tsa := sigstore.NewTimestampAuthority(&sigstore.TimestampAuthorityOptions{URL: url, Retries: retries, Transport: endsWith(ctx, s.Transport)})
+		tsa := sigstore.NewTimestampAuthority(&sigstore.TimestampAuthorityOptions{URL: url, Retries: retries, Transport: stampsAlone{endsWith(ctx, s.Transport)}})
 		t, err := tsa.GetTimestamp(ctx, signature)
 		if err != nil {
 			return fmt.Errorf("timestamp of %s: %w", url, shown(ctx, err))
 		}
-		if err := checkStamp(t, signature, s.Trust); err != nil {
-			return fmt.Errorf("timestamp of %s: %w", url, err)
+		// Before anything is logged, and for a Rekor v1 too, where the log's own time would
+		// be enough for what is signed to verify.
+		if err := evidence.VerifyStamp(t, signature, s.Trust.Sigstore); err != nil {
+			return fmt.Errorf("timestamp of %s: %w (--trusted-root)", url, err)
 		}
 		d.entry.Timestamps = append(d.entry.Timestamps, t)
 	}
 	return nil
 }
-
-// checkStamp demands a time stamp over the signature, of an authority that is trusted.
-// It is done before anything is logged, and for a Rekor v1 too, where the log's own time
-// would be enough for what is signed to verify.
-func checkStamp(stamp, signature []byte, m *trust.Material) error {
-	good, bad, err := verify.VerifySignedTimestamp(stamped{stamp: stamp, signature: signature}, m.Sigstore)
-	if err != nil {
-		return err
-	}
-	if len(good) == 0 {
-		return fmt.Errorf("it does not verify for this signature by any authority that is trusted here (--trusted-root): %.200q", errors.Join(bad...).Error())
-	}
-	return nil
-}
-
-// stamped is a signature with one time stamp, as sigstore-go verifies that.
-type stamped struct {
-	verify.SignedEntity
-	stamp, signature []byte
-}
-
-func (s stamped) Timestamps() ([][]byte, error) { return [][]byte{s.stamp}, nil }
-
-func (s stamped) SignatureContent() (verify.SignatureContent, error) {
-	return onlySignature{signature: s.signature}, nil
-}
-
-type onlySignature struct {
-	verify.SignatureContent
-	signature []byte
-}
-
-func (s onlySignature) Signature() []byte { return s.signature }
 
 // endsWith makes requests end when a context does: sigstore-go makes them
 // without one.
@@ -105,4 +75,26 @@ func (t withContext) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context()) // which has the time limit
 	context.AfterFunc(t.ctx, func() { cancel(t.ctx.Err()) })
 	return t.next.RoundTrip(r.WithContext(ctx))
+}
+
+// stampsAlone hands out answers of a timestamp authority that are not costly to verify:
+// sigstore-go does so as soon as it has one.
+type stampsAlone struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t stampsAlone) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if err != nil || resp.StatusCode/100 != 2 {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := limit.ReadAll(resp.Body, "answer", evidence.MaxStamp)
+	if err == nil {
+		err = evidence.CheckStamp(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
 }

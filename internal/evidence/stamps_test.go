@@ -1,0 +1,160 @@
+package evidence_test
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+
+	"github.com/modseal/modseal/internal/evidence"
+	"github.com/modseal/modseal/internal/limit"
+	"github.com/modseal/modseal/internal/testlog"
+)
+
+// Property: a time stamp that would take long to verify is refused before it is verified,
+// whoever it is from: by its size, its signers, and the number and keys of the certificates
+// in it.
+func TestCostlyStamps(t *testing.T) {
+	tsa := testlog.NewTSA("tsa")
+	good := tsa.Stamp([]byte("signature"), stamped())
+	for name, c := range map[string]struct {
+		certificates int
+		bits         int
+		says         string
+	}{
+		"a key at the limit":          {1, 8192, ""},
+		"a key one bit over":          {1, 8193, "RSA key of more than 8192 bits"},
+		"a key as large as it may be": {1, 80_000, "RSA key of more than 8192 bits"},
+		"larger than it may be":       {1, 140_000, "more than 32768 bytes"},
+		"certificates at the limit":   {8, 1024, ""},
+		"one certificate more":        {9, 1024, "more than 8 certificates"},
+	} {
+		key, huge := testlog.HugeKey(c.bits, "tsa", "huge", 7)
+		var beside []*x509.Certificate
+		for range c.certificates {
+			beside = append(beside, huge)
+		}
+		err := evidence.CheckStamp(testlog.Restamp(good, key, huge, beside...))
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+	if err := evidence.CheckStamp(good); err != nil {
+		t.Error(err)
+	}
+	for levels, deep := range map[int]bool{32: false, 33: true} { // the first is the response
+		nested := []byte{5, 0}
+		for range levels - 1 {
+			nested = must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: nested}))
+		}
+		err := evidence.CheckStamp(must(asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: append([]byte{0x30, 3, 2, 1, 0}, nested...)})))
+		if err == nil || strings.Contains(err.Error(), "nested") != deep {
+			t.Errorf("%d levels: %v", levels, err)
+		}
+	}
+	if err := evidence.CheckStamp([]byte{0x30, 0x80, 0, 0}); err == nil || !strings.Contains(err.Error(), "not DER") {
+		t.Errorf("an indefinite length: %v", err)
+	}
+	for i := range good[:len(good)-1] {
+		if err := evidence.CheckStamp(good[:i]); err == nil {
+			t.Errorf("a time stamp cut at %d is taken", i)
+		}
+	}
+	if err := evidence.CheckStamp(make([]byte, evidence.MaxStamp+1)); !errors.Is(err, limit.ErrExceeded) {
+		t.Error(err)
+	}
+}
+
+// counting is an authority that counts how often it is asked to verify.
+type counting struct {
+	root.TimestampingAuthority
+	asked *int
+}
+
+func (c counting) Verify(stamp, signature []byte) (*root.Timestamp, error) {
+	*c.asked++
+	return c.TimestampingAuthority.Verify(stamp, signature)
+}
+
+// Property: no key but the authority's own verifies anything: a time stamp whose signer has
+// another certificate, or that brings another key under a name of the authority's, is not
+// even begun with. Its own are taken, with and without its certificates.
+func TestForeignStamps(t *testing.T) {
+	s := newSite(t)
+	tsa, signature := s.tsa, []byte("signature")
+	good := tsa.Stamp(signature, stamped())
+	evil, evilCert := testlog.HugeKey(2048, "tsa", "evil", 2) // the leaf's issuer and serial number
+	_, evilCA := testlog.HugeKey(2048, "tsa", "tsa", 9)
+	_, stranger := testlog.HugeKey(2048, "x", "stranger", 3)
+	for name, c := range map[string]struct {
+		stamp []byte
+		says  string
+	}{
+		"its own":                                      {good, ""},
+		"with its certificate":                         {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf), ""},
+		"with its chain":                               {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, tsa.Root), ""},
+		"with a stranger's beside":                     {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, stranger), ""},
+		"of somebody else":                             {testlog.Restamp(good, evil, evilCert, evilCert), "by the certificate of somebody else"},
+		"of somebody else, and its own":                {testlog.Restamp(good, evil, tsa.Leaf, evilCert, tsa.Leaf), "by the certificate of somebody else"},
+		"of its leaf, and its own key by another name": {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, evilCA), `another key for "tsa"`},
+	} {
+		asked := 0
+		one := &root.SigstoreTimestampingAuthority{Root: tsa.Root, Leaf: tsa.Leaf, URI: "https://tsa"}
+		a := evidence.NewStamper(one, counting{one, &asked})
+		for range 3 {
+			_, err := a.Verify(c.stamp, signature)
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("%s: %v, want %q", name, err, c.says)
+			}
+		}
+		if want := map[bool]int{true: 1}[c.says == ""]; asked != want {
+			t.Errorf("%s: verified %d times, want %d", name, asked, want)
+		}
+	}
+}
+
+// Property: the verdict on a time stamp is for the signature that it is over.
+func TestStampOfAnotherSignature(t *testing.T) {
+	s := newSite(t)
+	m := s.trust
+	stamp := s.tsa.Stamp([]byte("one"), stamped())
+	if err := evidence.VerifyStamp(stamp, []byte("one"), m); err != nil {
+		t.Error(err)
+	}
+	if err := evidence.VerifyStamp(stamp, []byte("other"), m); err == nil {
+		t.Error("a time stamp over another signature is taken")
+	}
+	one := m.TimestampingAuthorities()[0].(*root.SigstoreTimestampingAuthority)
+	a := evidence.NewStamper(one, one)
+	for range 2 {
+		if _, err := a.Verify(stamp, []byte("one")); err != nil {
+			t.Error(err)
+		}
+		if _, err := a.Verify(stamp, []byte("other")); err == nil {
+			t.Error("a remembered verdict is taken for another signature")
+		}
+	}
+}
+
+// Property: a time stamp is looked at safely before it is verified, and one that verifies
+// then would without that.
+func FuzzCheckStamp(f *testing.F) {
+	s := newSite(f)
+	good, signature := s.tsa.Stamp([]byte("signature"), stamped()), []byte("signature")
+	key, huge := testlog.HugeKey(9000, "tsa", "huge", 2)
+	for _, seed := range [][]byte{good, testlog.Restamp(good, s.tsa.LeafKey(), s.tsa.Leaf, s.tsa.Leaf, s.tsa.Root), testlog.Restamp(good, key, huge, huge), good[:len(good)/2], nil} {
+		f.Add(seed)
+	}
+	one := s.trust.TimestampingAuthorities()[0].(*root.SigstoreTimestampingAuthority)
+	f.Fuzz(func(t *testing.T, stamp []byte) {
+		if _, err := evidence.NewStamper(one, one).Verify(stamp, signature); err != nil {
+			return
+		}
+		if _, err := one.Verify(stamp, signature); err != nil || evidence.CheckStamp(stamp) != nil {
+			t.Errorf("%x verifies: %v", stamp, err)
+		}
+	})
+}
