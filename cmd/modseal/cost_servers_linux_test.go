@@ -128,6 +128,41 @@ func attestOf(server, path string, a reply, says string) hostileInput {
 	}, 2, says}
 }
 
+// proofsOf is a snapshot of artifacts that are all signed, with a Rekor that proves each
+// entry in a tree of its own and gives this answer for the proofs that one is within another.
+func proofsOf(a reply, says string) hostileInput {
+	return hostileInput{func(w *costWorld) []string {
+		log, alice := testlog.NewRekor("rekor.example.com"), testlog.NewSigner("seal")
+		log.HeadSize = func(e testlog.Entry) uint64 { return e.Index + 1 }
+		for i := range 64 {
+			log.Add(alice.Body([32]byte{31: byte(i + 1)}))
+		}
+		w.file("rekor.pub", string(log.Shard().PublicPEM()))
+		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", w.serve(instead(log, "log/proof", a)),
+			"--rekor-public-key", w.path("rekor.pub"), "--key", w.path("seal.pub")}, artifacts(64)...)
+	}, 2, says}
+}
+
+// tilesOf is a snapshot of an artifact that has an attestation in a Rekor v2, whose files
+// are so.
+func tilesOf(path string, a func(p *publisher) reply, exit int, says string) hostileInput {
+	return hostileInput{func(w *costWorld) []string {
+		p := newPublisher()
+		text := p.attestations(w.T, [32]byte{31: 1}, 600, p.ownStamps(1))
+		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", "off", "--trusted-root", w.file("root.json", p.root()), "--attestations", w.file("a.jsonl", text),
+			"--rekor-tiles", w.serve(instead(&testlog.RekorTiles{Log: p.log}, path, a(p))), "--certificate-identity", "nobody@example.com", "--certificate-oidc-issuer", "https://issuer.example"}, artifacts(1)...)
+	}, exit, says}
+}
+
+// attestV2Of is an attestation in a Rekor v2 that gives this answer.
+func attestV2Of(a reply, says string) hostileInput {
+	return hostileInput{func(w *costWorld) []string {
+		p := newPublisher()
+		return []string{"attest", "-q", "-o", w.path("out"), "--rekor-version=2", "--rekor-url", w.serve(instead(p.log, "log/entries", a)), "--trusted-root", w.file("root.json", p.root()),
+			w.cached(), "--timestamp-server-url", w.serve(p.tsa), "--key", w.path("seal.key")}
+	}, 2, says}
+}
+
 // mirrorOf is a fetch of a chain of so many roots, from a mirror that gives this answer.
 func mirrorOf(roots int, path string, a reply, exit int, says string) hostileInput {
 	return hostileInput{func(w *costWorld) []string {
@@ -158,6 +193,12 @@ func TestCostOfHostileServers(t *testing.T) {
 	endless := func(before, repeated string) reply { return reply{before, same(repeated), -1, "", nil} }
 	zeros := endless("", strings.Repeat("\x00", 1<<12))
 	db := func(a reply) func(*testlog.SumDB) reply { return func(*testlog.SumDB) reply { return a } }
+	answer := func(a reply) func(*publisher) reply { return func(*publisher) reply { return a } }
+	v2Tree := func(size uint64) func(*publisher) reply {
+		return func(p *publisher) reply {
+			return list(string(p.log.SignNote(fmt.Sprintf("rekor2.example\n%d\n%s\n", size, strings.Repeat("A", 43)+"="))), "\n", "", 0)
+		}
+	}
 	tree := func(size uint64) func(*testlog.SumDB) reply {
 		return func(db *testlog.SumDB) reply {
 			return list(string(db.SignNote(fmt.Sprintf("go.sum database tree\n%d\n%s\n", size, strings.Repeat("A", 43)+"="))), "\n", "", 0)
@@ -176,6 +217,20 @@ func TestCostOfHostileServers(t *testing.T) {
 		"Rekor of headers":          artifactsOf(32, 0, "index/retrieve", reply{"[]", same("\n"), 1, "", manyHeaders(mib)}, "server response headers exceeded"),
 		"Rekor of packed zeros":     artifactsOf(32, 0, "index/retrieve", packed(64*mib), "over the limit that isn't a list"),
 		"Rekor of redirects":        artifactsOf(1, 0, "/log", reply{"", same(""), 1, "", http.Header{"Location": {"/api/v1/log"}, "X-Status": {"302"}}}, "redirect refused"),
+
+		"Rekor proofs of hashes":   proofsOf(list(`{"rootHash":"","hashes":[`, `"",`, `""]}`, 60<<10), "more than 20000 values"),
+		"Rekor proofs of one hash": proofsOf(list(`{"rootHash":"","hashes":["`, "a", `"]}`, 60<<10), "hash"),
+		"Rekor proofs for ever":    proofsOf(zeros, "answer over the limit"),
+
+		"tiles of zeros":       tilesOf("tile", answer(zeros), 1, "artifacts lack evidence"),
+		"checkpoint of zeros":  tilesOf("checkpoint", answer(zeros), 1, "artifacts lack evidence"),
+		"checkpoint of lines":  tilesOf("checkpoint", answer(list("rekor2.example\n", "\n", "", 15<<10)), 2, "checkpoint"),
+		"checkpoint of 2^62-1": tilesOf("checkpoint", v2Tree(1<<62-1), 1, "artifacts lack evidence"),
+		"checkpoint of 2^63":   tilesOf("checkpoint", v2Tree(1<<63), 2, "tree size"),
+
+		"attest and v2 entries": attestV2Of(reply{`{"a":`, same("["), 500_000, "", http.Header{"X-Status": {"201"}}}, "answer"),
+		"attest and v2 hashes":  attestV2Of(reply{`{"inclusionProof":{"hashes":[`, same(`"",`), mib/3 - 20, `""]}}`, http.Header{"X-Status": {"201"}}}, "answer"),
+		"attest and v2 zeros":   attestV2Of(reply{"", same("\x00"), -1, "", http.Header{"X-Status": {"201"}}}, "answer"),
 
 		"database of zeros":      moduleOf("", db(zeros), "answer over the limit"),
 		"database of signatures": moduleOf("latest", db(list("a\n\n", "\u2014 a AAAAAAAA\n", "", 32<<10)), "note"),
