@@ -93,8 +93,8 @@ func isNew(dir string, was map[string]bool, filled bool) bool {
 
 // files are the contents of a file, or of all files in a folder, by name; without what
 // is temporary.
-func files(place string) map[string][sha256.Size]byte {
-	out := map[string][sha256.Size]byte{}
+func files(place string) contents {
+	out := contents{}
 	_ = filepath.WalkDir(place, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && !strings.HasSuffix(name, ".tmp") {
 			if b, err := os.ReadFile(name); err == nil {
@@ -119,43 +119,16 @@ func kill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: kill9 [-part] OUTPUT COMMAND...")
 	}
-	place, command := ts.MkAbs(args[0]), args[1:]
-	dir := filepath.Dir(place)
-	files := func(place string) map[string][sha256.Size]byte {
-		all := files(place)
-		for name := range all {
-			if part {
-				all[name] = [sha256.Size]byte{}
-			}
-		}
-		return all
-	}
-	run := func() {
-		if err := ts.Exec(command[0], command[1:]...); err != nil {
-			ts.Fatalf("%v\n%s", err, ts.ReadFile("stderr"))
-		}
-	}
-	before := files(place)
-	old, err := os.ReadFile(place)
-	restore := func() {
-		_ = filepath.WalkDir(place, func(name string, d fs.DirEntry, err error) error { // read-only folders too
-			if err == nil && d.IsDir() {
-				err = os.Chmod(name, 0o755)
-			}
-			return err
-		})
-		ts.Check(os.RemoveAll(place))
-		if err == nil {
-			ts.Check(os.WriteFile(place, old, 0o644))
-		}
-	}
+	k := &killing{ts: ts, part: part, place: ts.MkAbs(args[0]), command: args[1:], beside: map[string]bool{}}
+	k.before = k.files()
+	k.old, k.noFile = os.ReadFile(k.place)
 	began := time.Now()
-	run()
-	took, want := time.Since(began), files(place)
-	restore()
-	was := map[string]bool{}
-	for _, e := range entriesOf(dir) {
-		was[e.Name()] = true
+	k.run()
+	took := time.Since(began)
+	k.want = k.files()
+	k.restore()
+	for _, e := range entriesOf(filepath.Dir(k.place)) {
+		k.beside[e.Name()] = true
 	}
 	moments := []string{"new", "filled"}
 	for i := range 2 { // at random in each half of its time
@@ -163,26 +136,8 @@ func kill(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	inTime := 0
 	for _, moment := range moments {
-		if ts.Exec("killed", append([]string{moment, dir}, command...)...) == nil {
+		if k.at(moment) {
 			inTime++
-		}
-		got := files(place)
-		whole := reflect.DeepEqual(got, want)
-		if !whole && !reflect.DeepEqual(got, before) && !(part && within(got, want)) {
-			ts.Fatalf("killed at %s: %s holds %d files, neither what was there nor the %d of a whole run", moment, place, len(got), len(want))
-		}
-		if !whole || part || len(before) > 0 {
-			run()
-		}
-		if again := files(place); !reflect.DeepEqual(again, want) {
-			ts.Fatalf("killed at %s: the next run writes something else", moment)
-		}
-		restore()
-		for _, e := range entriesOf(dir) {
-			tmp, _ := filepath.Match(".modseal-*.tmp", e.Name())
-			if !was[e.Name()] && !tmp && !strings.HasPrefix(e.Name(), "."+filepath.Base(place)+".") && e.Name() != filepath.Base(place)+".lock" {
-				ts.Fatalf("killed at %s: left behind: %s", moment, e.Name())
-			}
 		}
 	}
 	ts.Logf("killed %d times of %d, %v undisturbed", inTime, len(moments), took)
@@ -191,7 +146,80 @@ func kill(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func within(got, want map[string][sha256.Size]byte) bool {
+// killing is a command that is killed again and again.
+type killing struct {
+	ts           *testscript.TestScript
+	part         bool
+	place        string // of what it writes
+	command      []string
+	before, want contents // in that place: at first, and of a whole run
+	old          []byte   // the file that was there,
+	noFile       error    // unless there was none
+	beside       map[string]bool
+}
+
+// contents are the SHA-256 of files, by name.
+type contents = map[string][sha256.Size]byte
+
+// files are what is in the place.
+func (k *killing) files() contents {
+	all := files(k.place)
+	for name := range all {
+		if k.part {
+			all[name] = [sha256.Size]byte{}
+		}
+	}
+	return all
+}
+
+// run lets the command come to its end.
+func (k *killing) run() {
+	if err := k.ts.Exec(k.command[0], k.command[1:]...); err != nil {
+		k.ts.Fatalf("%v\n%s", err, k.ts.ReadFile("stderr"))
+	}
+}
+
+// restore makes the place what it was at first.
+func (k *killing) restore() {
+	_ = filepath.WalkDir(k.place, func(name string, d fs.DirEntry, err error) error { // read-only folders too
+		if err == nil && d.IsDir() {
+			err = os.Chmod(name, 0o755)
+		}
+		return err
+	})
+	k.ts.Check(os.RemoveAll(k.place))
+	if k.noFile == nil {
+		k.ts.Check(os.WriteFile(k.place, k.old, 0o644))
+	}
+}
+
+// at kills the command at that moment, if it has not come to its end by then, and looks
+// at what there is.
+func (k *killing) at(moment string) (inTime bool) {
+	dir := filepath.Dir(k.place)
+	inTime = k.ts.Exec("killed", append([]string{moment, dir}, k.command...)...) == nil
+	got := k.files()
+	whole := reflect.DeepEqual(got, k.want)
+	if !whole && !reflect.DeepEqual(got, k.before) && !(k.part && within(got, k.want)) {
+		k.ts.Fatalf("killed at %s: %s holds %d files, neither what was there nor the %d of a whole run", moment, k.place, len(got), len(k.want))
+	}
+	if !whole || k.part || len(k.before) > 0 {
+		k.run()
+	}
+	if again := k.files(); !reflect.DeepEqual(again, k.want) {
+		k.ts.Fatalf("killed at %s: the next run writes something else", moment)
+	}
+	k.restore()
+	for _, e := range entriesOf(dir) {
+		tmp, _ := filepath.Match(".modseal-*.tmp", e.Name())
+		if !k.beside[e.Name()] && !tmp && !strings.HasPrefix(e.Name(), "."+filepath.Base(k.place)+".") && e.Name() != filepath.Base(k.place)+".lock" {
+			k.ts.Fatalf("killed at %s: left behind: %s", moment, e.Name())
+		}
+	}
+	return inTime
+}
+
+func within(got, want contents) bool {
 	for name, sum := range got {
 		if w, ok := want[name]; !ok || w != sum {
 			return false

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -29,6 +30,22 @@ func Unnamed(name string) (f *os.File, drop func() error, err error) {
 		return f, f.Close, nil
 	}
 	return f, func() error { return errors.Join(f.Close(), os.Remove(f.Name())) }, nil
+}
+
+// Writable demands that files can be made in a folder, or in the one where it would be
+// made. It leaves nothing behind.
+func Writable(dir string) error {
+	for {
+		_, drop, err := Unnamed(filepath.Join(dir, "x"))
+		if err == nil {
+			return drop()
+		}
+		parent := filepath.Dir(dir)
+		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+			return err
+		}
+		dir = parent
+	}
 }
 
 // Pending is a file of mode 0644 that was begun and has nothing in it.

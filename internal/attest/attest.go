@@ -97,6 +97,9 @@ func (a *Attester) Module(ctx context.Context, m module.Version, z *modhash.ZipR
 		}
 		switch s, err := a.read(ctx, out[i].File, j); {
 		case errors.Is(err, fs.ErrNotExist):
+			if err := atomicfile.Writable(filepath.Dir(out[i].File)); err != nil {
+				return nil, err // what is logged stays there for ever
+			}
 			missing[i] = true
 		case err != nil:
 			return nil, err

@@ -275,6 +275,16 @@ func TestFulcioThatLies(t *testing.T) {
 	}
 }
 
+// stampOf is the time stamp in a Sigstore bundle, as it stands there.
+func stampOf(t *testing.T, file []byte) []byte {
+	_, rest, _ := bytes.Cut(file, []byte(`"signedTimestamp":"`))
+	stamp, _, ok := bytes.Cut(rest, []byte(`"`))
+	if !ok {
+		t.Fatalf("no time stamp in %s", file)
+	}
+	return stamp
+}
+
 // Property: a bundle by another signer, over something else, or of another log is
 // ErrOther; one that is damaged or that this trust does not verify is an error.
 func TestRead(t *testing.T) {
@@ -282,6 +292,13 @@ func TestRead(t *testing.T) {
 	byKey, byAlice := w.service(sign.ByKey(w.key), 1), w.service(w.keyless(alice), 1)
 	own, stated, hers := w.sign(byKey, artifact).Sigstore, w.sign(byKey, statement).Sigstore, w.sign(byAlice, artifact).Sigstore
 	another := sign.Content{SHA256: sha256.Sum256([]byte("another zip"))}
+	stamping := w.service(sign.ByKey(w.key), 1, w.tsaURL)
+	stamped := w.sign(stamping, artifact).Sigstore
+	for _, good := range []sign.Content{artifact, statement} {
+		if s, err := stamping.Read(context.Background(), w.sign(stamping, good).Sigstore, good); err != nil || !s.Existed {
+			t.Errorf("%+v, %v", s, err)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		s    *sign.Service
@@ -295,7 +312,8 @@ func TestRead(t *testing.T) {
 		{"another artifact", byKey, own, another},
 		{"artifact for statement", byKey, own, statement},
 		{"statement for artifact", byKey, stated, artifact},
-		{"fewer timestamps", w.service(sign.ByKey(w.key), 1, w.tsaURL), own, artifact},
+		{"fewer timestamps", stamping, own, artifact},
+		{"a timestamp of something else", stamping, bytes.Replace(stamped, stampOf(t, stamped), stampOf(t, w.sign(stamping, another).Sigstore), 1), artifact},
 		{"Rekor v1 for v2", w.service(sign.ByKey(w.key), 2, w.tsaURL), own, artifact},
 		{"Rekor v2 for v1", byKey, w.sign(w.service(sign.ByKey(w.key), 2, w.tsaURL), artifact).Sigstore, artifact},
 	} {

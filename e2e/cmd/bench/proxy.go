@@ -32,7 +32,7 @@ type requests struct {
 	tiles   map[string]int // full ones
 	partial map[string]int // tiles at the right edge of the tree, which don't last
 	latest  int
-	heads   []int64  // sizes of the trees whose heads were shown: the newest with a lookup, and the latest
+	heads   []int64  // sizes of the largest trees whose heads were shown, by latest and withLookup
 	other   []string // paths
 	failed  int      // requests of any kind that were not answered 200
 	most    int      // at the same time
