@@ -144,25 +144,6 @@ func (w *world) refused(says string) {
 	}
 }
 
-// Property: nothing is logged that could not be kept.
-func TestNowhere(t *testing.T) {
-	w := newWorld(t)
-	file := filepath.Join(w.dir, "file")
-	if err := os.WriteFile(file, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{file, filepath.Join(file, "in/it")} {
-		w.dir = dir
-		before := w.log.Shard().Size()
-		if list, err := w.attester().Module(context.Background(), plain, w.zip); list != nil || err == nil {
-			t.Errorf("%s: %+v, %v", dir, list, err)
-		}
-		if n := w.log.Shard().Size(); n != before {
-			t.Errorf("%s: %d entries were logged", dir, n-before)
-		}
-	}
-}
-
 // Property: a module gets two entries by the key, over zip and listing, each
 // handed out as a Sigstore bundle with the proof that the log has it.
 func TestAttest(t *testing.T) {
