@@ -131,17 +131,17 @@ func (c *collector) collectPublished(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		room := costs{maxAttestationProofs, maxAttestationProofs}
+		budget := costs{maxAttestationProofs, maxAttestationProofs}
 		for _, part := range splitAttestations(data) {
 			bundles++
-			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about, &room)
+			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about, &budget)
 			kept += n
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
-			case room.entries < 0:
+			case budget.entries < 0:
 				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "log entries"})
-			case room.stamps < 0:
+			case budget.stamps < 0:
 				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "time stamps"})
 			case err != nil:
 				bad.add(FileError{File: name, Line: part.line, Err: err})
@@ -158,7 +158,7 @@ func (c *collector) collectPublished(ctx context.Context) error {
 	return nil
 }
 
-// costs are what of a file takes time to verify.
+// costs are what of a file takes time to verify: log entries, and the time stamps of each.
 type costs struct{ entries, stamps int }
 
 // attestation is a Sigstore bundle of a file.
@@ -191,17 +191,12 @@ func splitAttestations(file []byte) []attestation {
 // usePublished keeps the entries of one Sigstore bundle if it speaks of a
 // subject, and tells how many and whether it does. Those in logs that are not
 // trusted, or without a proven time of their own, are left out if there are others.
-// What is costly in it is taken from the room that its file has: with less than none left,
+// What of it is costly is taken from the budget of its file: with less than none left,
 // nothing is verified.
-func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int, room *costs) (kept int, speaks bool, err error) {
+func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int, budget *costs) (kept int, speaks bool, err error) {
 	published, err := evidence.ReadBundle(file)
 	if err != nil {
 		return 0, false, err
-	}
-	room.entries -= len(published)
-	room.stamps -= len(published) * len(published[0].Timestamps)
-	if room.entries < 0 || room.stamps < 0 {
-		return 0, false, nil
 	}
 	var subjects []int
 	for _, d := range published[0].Claim.Digests() { // the same of all its entries
@@ -209,6 +204,11 @@ func (c *collector) usePublished(ctx context.Context, file []byte, from string, 
 	}
 	if len(subjects) == 0 {
 		return 0, false, nil
+	}
+	budget.entries -= len(published)
+	budget.stamps -= len(published) * len(published[0].Timestamps)
+	if budget.entries < 0 || budget.stamps < 0 {
+		return 0, true, nil
 	}
 	slices.Sort(subjects)
 	subjects = slices.Compact(subjects)

@@ -64,7 +64,7 @@ func TestCertificates(t *testing.T) {
 	const unnamed = "whom the policy does not name"
 	invalid, notAllowed, verified := all(verify.Invalid), all(verify.NotAllowed), all(verify.Verified)
 	tell(t, keyless(policy.Identity{Subject: bob, Issuer: issuer}), []lie{
-		{"another identity", issued(ca.Issue("mallory@example.com", issuer, testlog.Epoch())), notAllowed, `signed by identity "mallory@example.com" of "https://accounts.example.com", ` + unnamed},
+		{"another identity", issued(ca.Issue("mallory@example.com", issuer, testlog.Epoch())), notAllowed, `signed by identity "mallory@example.com" of "https://accounts.example.com" (not verified), ` + unnamed},
 		{"another issuer", issued(ca.Issue(bob, "https://accounts.example.org", testlog.Epoch())), notAllowed, unnamed},
 		{"identity that begins with the named one", issued(ca.Issue(bob+".evil", issuer, testlog.Epoch())), notAllowed, unnamed},
 		{"another identity of an unknown authority, which is not looked at", issued(testlog.NewCA("other").Issue("mallory@example.com", issuer, testlog.Epoch())), notAllowed, unnamed},

@@ -129,9 +129,9 @@ func (e *early) take(ctx context.Context, r *reader, m gomod.Module) (content, e
 }
 
 // A large bundle takes longer to open than many modules to hash, and memory must not grow
-// with that. So no more is hashed ahead than this.
+// with that.
 const (
-	maxAhead        = 8 << 20 // bytes of listings
+	maxAhead        = 8 << 20 // bytes of listings, after which no module is begun any more
 	maxAheadModules = 4096
 )
 
@@ -139,18 +139,19 @@ const (
 // alone.
 type ahead struct {
 	of     []early      // the first of the dependency set
-	room   atomic.Int64 // bytes
+	left   atomic.Int64 // bytes of listings
 	enough atomic.Bool  // no further module is begun
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// hashAhead begins with the first modules of a set, and ends when their listings take
-// room bytes, at the latest. Who calls it calls close.
-func (r *reader) hashAhead(ctx context.Context, set []gomod.Module, room int64) *ahead {
+// hashAhead begins with the first modules of a set. Once their listings take most bytes it
+// begins with no more; those under way, one for each worker, are finished. Who calls it calls
+// close.
+func (r *reader) hashAhead(ctx context.Context, set []gomod.Module, most int64) *ahead {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &ahead{of: make([]early, min(len(set), maxAheadModules)), cancel: cancel, done: make(chan struct{})}
-	a.room.Store(room)
+	a.left.Store(most)
 	go func() {
 		defer close(a.done)
 		_ = r.hasher.Each(ctx, len(a.of), func(ctx context.Context, i int) error {
@@ -160,7 +161,7 @@ func (r *reader) hashAhead(ctx context.Context, set []gomod.Module, room int64) 
 			e := &a.of[i]
 			e.once.Do(func() {
 				e.content, e.err = r.hash(ctx, set[i])
-				if e.listing != nil && a.room.Add(-e.listing.Size()) <= 0 {
+				if e.listing != nil && a.left.Add(-e.listing.Size()) <= 0 {
 					a.stop()
 				}
 			})

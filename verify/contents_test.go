@@ -1,10 +1,11 @@
 package verify_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,8 +30,7 @@ func (f waitingFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // Property: modules are hashed while the bundle is opened, and get the verdicts that they
-// get else; how many there are is known before any is hashed. When the bundle is refused,
-// hashing has ended.
+// get else; how many there are is known before any is hashed.
 func TestHashedAhead(t *testing.T) {
 	w := newWorld(t)
 	var total, bytesOfAll, seen atomic.Int64
@@ -54,27 +54,46 @@ func TestHashedAhead(t *testing.T) {
 	if r := w.check(); !r.OK || seen.Load() != bytesOfAll.Load() {
 		t.Errorf("ok %t, %d bytes were hashed, want %d", r.OK, seen.Load(), bytesOfAll.Load())
 	}
-	w.request.Bundle, w.request.BundleSize = bytes.NewReader([]byte("no bundle")), 9
-	var over atomic.Bool
-	w.request.Progress = func(verify.Progress) {
-		if over.Load() {
-			t.Error("a module is hashed after the bundle was refused")
+}
+
+// Property: when the bundle is refused, hashing has ended before Check does.
+func TestHashedAheadOfNothing(t *testing.T) {
+	w := newWorld(t)
+	begun, end, returned := make(chan struct{}), make(chan struct{}), make(chan error)
+	var once sync.Once
+	w.request.Progress = func(p verify.Progress) {
+		if p.Bytes > 0 {
+			once.Do(func() { close(begun) })
+			<-end
 		}
 	}
-	if _, err := w.try(context.Background()); !errors.Is(err, bundles.ErrDamaged) {
+	w.request.Bundle, w.request.BundleSize = waitingFile{strings.NewReader("no bundle"), begun}, 9
+	go func() {
+		_, err := w.try(context.Background())
+		returned <- err
+	}()
+	<-begun
+	select {
+	case err := <-returned:
+		t.Fatalf("a module is still being hashed after %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(end)
+	if err := <-returned; !errors.Is(err, bundles.ErrDamaged) {
 		t.Error(err)
 	}
-	over.Store(true)
 }
 
 // Property: what is hashed ahead, and kept, does not grow with the time that the bundle
 // takes.
-func TestRoomAhead(t *testing.T) {
+func TestMostAhead(t *testing.T) {
 	w := newWorld(t)
-	w.request.Workers = 1
-	for room, want := range map[int64]int{1: 1, 1 << 20: len(w.mods)} {
-		if n, err := verify.HashedAhead(context.Background(), w.request, room); n != want || err != nil {
-			t.Errorf("%d bytes: %d modules, %v; want %d", room, n, err, want)
+	for _, workers := range []int{1, 2} {
+		w.request.Workers = workers
+		for most, want := range map[int64][2]int{1: {1, workers}, 1 << 20: {len(w.mods), len(w.mods)}} {
+			if n, err := verify.HashedAhead(context.Background(), w.request, most); n < want[0] || n > want[1] || err != nil {
+				t.Errorf("%d workers, %d bytes: %d modules, %v; want %v", workers, most, n, err, want)
+			}
 		}
 	}
 }

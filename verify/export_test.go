@@ -29,14 +29,13 @@ func CheckJudged(ctx context.Context, r Request) (*Report, map[string]bool, erro
 	return report, judged, err
 }
 
-// HashedAhead is how many modules are hashed before there is a bundle, one after the
-// other, if their listings may take room bytes.
-func HashedAhead(ctx context.Context, r Request, room int64) (int, error) {
+// HashedAhead is how many modules are hashed before there is a bundle, if their listings may take most bytes.
+func HashedAhead(ctx context.Context, r Request, most int64) (int, error) {
 	e, err := readEnclave(r)
 	if err != nil {
 		return 0, err
 	}
-	a := r.newReader(e).hashAhead(ctx, e.project.Modules, room)
+	a := r.newReader(e).hashAhead(ctx, e.project.Modules, most)
 	<-a.done
 	a.close()
 	n := 0

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/modseal/modseal/verify"
@@ -100,10 +101,13 @@ func TestCancelled(t *testing.T) {
 // what is hashed.
 func TestProgress(t *testing.T) {
 	w := newWorld(t)
-	w.request.Workers = 1 // so that there is one caller at a time
-	var modules, total int
-	var hashed, want int64
-	w.request.Progress = func(p verify.Progress) { modules += p.Modules; total += p.Total; hashed += p.Bytes }
+	var modules, total, hashed atomic.Int64
+	var want int64
+	w.request.Progress = func(p verify.Progress) {
+		modules.Add(int64(p.Modules))
+		total.Add(int64(p.Total))
+		hashed.Add(p.Bytes)
+	}
 	for _, m := range w.mods {
 		want += int64(len(m.zip()))
 		for _, data := range m.files {
@@ -111,7 +115,7 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	w.check()
-	if modules != 5 || total != 5 || hashed != want {
-		t.Errorf("%d modules of %d, %d bytes of %d", modules, total, hashed, want)
+	if modules.Load() != 5 || total.Load() != 5 || hashed.Load() != want {
+		t.Errorf("%d modules of %d, %d bytes of %d", modules.Load(), total.Load(), hashed.Load(), want)
 	}
 }

@@ -134,9 +134,14 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		r.refuse(NotAllowed, "signed with a certificate, and the policy names no identity")
 		return
 	case c.Certificate != nil:
-		// nor is who does not even claim to be somebody else
-		if by, err := certificate.SummarizeCertificate(c.Certificate); err == nil && len(s.policy.Names(policy.Principal{Certificate: &by})) == 0 {
-			r.signer = policy.Principal{Certificate: &by}.String()
+		// nor is a certificate that does not even say that it is of somebody else
+		summary, err := certificate.SummarizeCertificate(c.Certificate)
+		if err != nil {
+			r.refuse(Invalid, "%v", err)
+			return
+		}
+		if by := (policy.Principal{Certificate: &summary}); len(s.policy.Names(by)) == 0 {
+			r.signer = by.String() + " (not verified)"
 			r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
 			return
 		}

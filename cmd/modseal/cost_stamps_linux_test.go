@@ -91,7 +91,7 @@ func TestCostOfHostileStamps(t *testing.T) {
 	most := func(n int) func(p *publisher) func([]byte) [][]byte {
 		return func(p *publisher) func([]byte) [][]byte { return p.ownStamps(n) }
 	}
-	sealed := func(stamps func(p *publisher) func([]byte) [][]byte, says string) hostileInput {
+	sealed := func(sealer string, stamps func(p *publisher) func([]byte) [][]byte, says string) hostileInput {
 		return hostileInput{func(w *costWorld) []string {
 			p, payload := newPublisher(), []byte("no payload")
 			digests, err := bundles.DigestsOf(bytes.NewReader(payload), int64(len(payload)))
@@ -103,15 +103,15 @@ func TestCostOfHostileStamps(t *testing.T) {
 			if err := bundles.WriteFile(&file, slices.Repeat([][]byte{seal}, bundles.MaxSeals), bytes.NewReader(payload), int64(len(payload))); err != nil {
 				t.Fatal(err)
 			}
-			return []string{"verify", "--trusted-root", w.file("root.json", p.root()), "--seal-identity", "alice@example.com", "--seal-issuer", "https://issuer.example",
+			return []string{"verify", "--trusted-root", w.file("root.json", p.root()), "--seal-identity", sealer, "--seal-issuer", "https://issuer.example",
 				"--artifact", "sha256:" + strings.Repeat("a", 64), w.file("a.modseal", file.String())}
 		}, untrusted, says}
 	}
 	measureInputs(t, map[string]hostileInput{
-		"seals of a huge key":  sealed(func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(1, 700_000) }, "more than 32768 bytes"),
-		"seals of large keys":  sealed(func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(8, 80_000) }, "RSA key of more than 8192 bits"),
-		"seals of many stamps": sealed(most(32), "who is not trusted to seal"),
-		"huge keys":            attested(45, func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(31, 80_000) }, unproven, "RSA key of more than 8192 bits"),
+		"seals of a huge key":  sealed("0@example.com", func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(1, 700_000) }, "more than 32768 bytes"),
+		"seals of large keys":  sealed("0@example.com", func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(8, 80_000) }, "unable to verify signed timestamps"),
+		"seals of many stamps": sealed("alice@example.com", most(32), "(not verified), who is not trusted to seal"),
+		"huge keys":            attested(45, func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(31, 80_000) }, unproven, "unable to verify signed timestamps"),
 		"as many as there are": attested(156, most(32), unproven, "not-allowed"),
 		"more":                 attested(157, most(32), usage, "more than 5000 time stamps"),
 		"one of each of many":  attested(5000, most(1), unproven, "not-allowed"),

@@ -7,39 +7,33 @@ import (
 	"runtime/metrics"
 )
 
-// minHeap is to how many bytes the heap may grow before garbage is collected, however
-// little of it is live. Most runs have less to keep than the collector's own least
-// (4 MiB) makes room for, and collected every few milliseconds.
-const minHeap = 32 << 20
+// smallHeap is to how much memory, in bytes, modseal may grow before garbage is collected.
+// Most runs have less to keep than the collector's own least makes room for (4 MiB), and
+// collected every few milliseconds.
+const smallHeap = 48 << 20
 
-// growHeap makes the collector wait for minHeap, and for twice what is live as always: what
-// is live after a collection decides when the next one is. GOGC is obeyed if it is set.
+// growHeap has garbage collected when the memory of smallHeap is used, until half of that
+// is live; from then on when the heap is twice what is live, as always. GOGC and a lower
+// GOMEMLIMIT are obeyed if they are set.
 func growHeap() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapPercent(0, 0))
-		afterCollection(setHeap)
+	limit := debug.SetMemoryLimit(-1) // which stays as it is
+	if os.Getenv("GOGC") != "" || limit <= smallHeap {
+		return
 	}
+	debug.SetMemoryLimit(smallHeap)
+	debug.SetGCPercent(-1)
+	afterCollection(func() { asAlways(limit) })
 }
 
-// setHeap is called after each collection until the heap is large.
-func setHeap() {
-	m := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/scan/stack:bytes"}}
-	metrics.Read(m)
-	percent := heapPercent(m[0].Value.Uint64(), m[1].Value.Uint64()+m[2].Value.Uint64())
-	debug.SetGCPercent(percent)
-	if percent > 100 {
-		afterCollection(setHeap)
+// asAlways is called after each collection until much is live.
+func asAlways(limit int64) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	if metrics.Read(live); live[0].Value.Uint64() < smallHeap/2 {
+		afterCollection(func() { asAlways(limit) })
+		return
 	}
-}
-
-// heapPercent is the GOGC by which the heap may grow to minHeap at least: by that part of
-// what is live, and of roots (https://go.dev/doc/gc-guide#GOGC). Of nothing it is 4 MiB that
-// grow so.
-func heapPercent(live, roots uint64) int {
-	if live >= minHeap {
-		return 100
-	}
-	return max(100, int((minHeap-live)*100/max(live+roots, 4<<20)))
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(limit)
 }
 
 // afterCollection calls do once, soon after the next collection.

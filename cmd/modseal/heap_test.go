@@ -3,44 +3,51 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"testing"
 	"time"
 )
 
-// Property: the heap may grow to minHeap however little of it is live, and to twice what is
-// live when that is more, as without growHeap.
+// Property: garbage is not collected before smallHeap is used; once half of that is live it
+// is as always, with the limit that there was.
 func TestGrowHeap(t *testing.T) {
+	const limit = 10 * smallHeap
 	t.Setenv("GOGC", "")
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
+	settings := func() (percent int, limit int64) {
+		percent = debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
+		return percent, debug.SetMemoryLimit(-1)
+	}
+	runtime.GC() // what other tests left
+	runtime.GC()
 	growHeap()
-	goalIs := func(what string, low, high uint64) {
-		t.Helper()
-		goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}}
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			runtime.GC()
-			metrics.Read(goal)
-			if n := goal[0].Value.Uint64(); low <= n && n <= high {
-				return
-			} else if time.Now().After(end) {
-				t.Fatalf("%s: the heap may have %d bytes, of which %d are live; want %d to %d", what, n, goal[1].Value.Uint64(), low, high)
-			}
+	if percent, limit := settings(); percent != -1 || limit != smallHeap {
+		t.Errorf("at first: %d per cent, limit %d", percent, limit)
+	}
+	live := make([]byte, smallHeap)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		percent, now := settings()
+		if percent == 100 && now == limit {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("when much is live: %d per cent, limit %d", percent, now)
 		}
 	}
-	goalIs("little is live", minHeap*9/10, minHeap*3/2)
-	live := make([]byte, 3*minHeap)
-	goalIs("much is live", 6*minHeap, 7*minHeap)
 	runtime.KeepAlive(live)
-	live = nil
-	goalIs("afterwards", 0, minHeap)
 }
 
-// Property: GOGC is obeyed.
+// Property: GOGC and a lower limit are obeyed.
 func TestHeapOfUser(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(70))
-	t.Setenv("GOGC", "70")
-	growHeap()
-	if n := debug.SetGCPercent(70); n != 70 {
-		t.Errorf("%d per cent, want 70", n)
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(10 * smallHeap))
+	for gogc, limit := range map[string]int64{"70": 10 * smallHeap, "": smallHeap - 1} {
+		t.Setenv("GOGC", gogc)
+		debug.SetMemoryLimit(limit)
+		growHeap()
+		if percent, now := debug.SetGCPercent(70), debug.SetMemoryLimit(-1); percent != 70 || now != limit {
+			t.Errorf("%d per cent, limit %d", percent, now)
+		}
 	}
 }

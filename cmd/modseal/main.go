@@ -29,10 +29,10 @@ func main() {
 const softLimit = 176 << 20
 
 func run(ctx context.Context) int {
-	growHeap()
 	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}
+	growHeap()
 	dir, err := os.Getwd()
 	if err != nil {
 		os.Stderr.WriteString("modseal: working directory: " + err.Error() + "\n")

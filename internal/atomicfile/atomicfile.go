@@ -40,8 +40,9 @@ func Writable(dir string) error {
 		if err == nil {
 			return drop()
 		}
+		_, there := os.Lstat(dir) // a link that leads nowhere is there
 		parent := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+		if !errors.Is(err, fs.ErrNotExist) || !errors.Is(there, fs.ErrNotExist) || parent == dir {
 			return err
 		}
 		dir = parent

@@ -63,3 +63,23 @@ func TestNowhere(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Property: whether a file can be made in a folder is known before, also in one that is to be
+// made; and nothing is left of the trial.
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	if err := atomicfile.WriteBytes(filepath.Join(dir, "file"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "link")); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	for name, ok := range map[string]bool{".": true, "new": true, "new/er/est": true, "file": false, "file/in/it": false, "link": false, "link/in/it": false} {
+		if err := atomicfile.Writable(filepath.Join(dir, name)); (err == nil) != ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := files(t, dir); len(got) != 2 {
+		t.Errorf("left behind: %q", got)
+	}
+}

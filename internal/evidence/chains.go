@@ -17,7 +17,7 @@ const maxChains = 1024
 type onceVerified struct {
 	root.TrustedMaterial
 	authorities []root.CertificateAuthority
-	stampers    []root.TimestampingAuthority
+	timestamps  []root.TimestampingAuthority
 }
 
 func newOnceVerified(m root.TrustedMaterial) root.TrustedMaterial {
@@ -29,7 +29,7 @@ func newOnceVerified(m root.TrustedMaterial) root.TrustedMaterial {
 		out.authorities = append(out.authorities, ca)
 	}
 	for _, a := range m.TimestampingAuthorities() {
-		out.stampers = append(out.stampers, newStamper(a))
+		out.timestamps = append(out.timestamps, newBoundedAuthority(a))
 	}
 	return out
 }
@@ -41,7 +41,7 @@ func (m *onceVerified) FulcioCertificateAuthorities() []root.CertificateAuthorit
 
 // TimestampingAuthorities implements root.TrustedMaterial.
 func (m *onceVerified) TimestampingAuthorities() []root.TimestampingAuthority {
-	return m.stampers
+	return m.timestamps
 }
 
 // authority remembers the chains that it found. What of a chain depends on the time

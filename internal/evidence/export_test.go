@@ -2,9 +2,22 @@ package evidence
 
 import "github.com/sigstore/sigstore-go/pkg/root"
 
-// NewStamper is how an authority is asked, where verify does the asking.
-func NewStamper(a *root.SigstoreTimestampingAuthority, verify root.TimestampingAuthority) root.TimestampingAuthority {
-	s := newStamper(a)
-	s.TimestampingAuthority = verify
-	return s
+// NewBoundedAuthority is how an authority is asked, where verify does the asking.
+func NewBoundedAuthority(a *root.SigstoreTimestampingAuthority, verify root.TimestampingAuthority) root.TimestampingAuthority {
+	b := newBoundedAuthority(a)
+	b.TimestampingAuthority = verify
+	return b
+}
+
+// CertificatesIn is how many certificates stand in a time stamp.
+func CertificatesIn(stamp []byte) int {
+	r, err := parseStamp(stamp)
+	if err != nil {
+		return -1
+	}
+	all, err := r.parseCertificates()
+	if err != nil {
+		return -1
+	}
+	return len(all)
 }

@@ -2,14 +2,15 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 	"sync"
 
-	"github.com/digitorus/pkcs7"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -24,54 +25,76 @@ const MaxStamp = 32 << 10
 
 const (
 	maxStampCertificates = 8    // in a time stamp
-	maxNested            = 32   // levels; those of public authorities have about ten
-	maxJudged            = 1024 // time stamps of which one authority keeps the verdict
+	maxNested            = 32   // levels
+	maxVerdicts          = 1024 // time stamps of which one authority keeps the verdict
 )
 
-// CheckStamp refuses a time stamp that would be costly to verify, whoever it is from. The
-// libraries verify its signature by the certificate that stands in it, before they look
-// who that is; a key there may be as large as the time stamp.
-func CheckStamp(stamp []byte) error {
-	_, err := parseStamp(stamp)
+// CheckStamp refuses an authority's answer that would be costly to verify, whoever it is
+// from. The libraries verify a time stamp by the certificate that stands in it, before they
+// look who that is; a key there may be as large as the answer. One without a time stamp,
+// which says why, is for them to read.
+func CheckStamp(answer []byte) error {
+	r, err := parseStamp(answer)
+	if err != nil || !r.granted {
+		return err
+	}
+	_, err = r.parseCertificates()
 	return err
 }
 
-func parseStamp(stamp []byte) (*pkcs7.PKCS7, error) {
+// stampResponse is a TimeStampResp (RFC 3161, Section 2.4.2) with the parts of its CMS
+// SignedData (RFC 5652, Section 5.1), each with tag and length.
+type stampResponse struct {
+	granted bool // there is a time stamp; else there is nothing but the status
+
+	status, contentType              cryptobyte.String
+	version, digests, content        cryptobyte.String
+	certificates, revocations, signs cryptobyte.String // the first two may be empty
+}
+
+var (
+	explicit0 = cryptobyteasn1.Tag(0).ContextSpecific().Constructed()
+	implicit1 = cryptobyteasn1.Tag(1).ContextSpecific().Constructed()
+)
+
+// parseStamp takes a response apart that is bounded in size, depth and signers, and DER,
+// as RFC 3161, Section 3, has it.
+func parseStamp(stamp []byte) (*stampResponse, error) {
 	if len(stamp) > MaxStamp {
 		return nil, &limit.Error{What: "a time stamp", Max: MaxStamp, Unit: "bytes"}
 	}
-	if !isDER(stamp, maxNested) { // RFC 3161, Section 3: it is
+	if !isDER(stamp, maxNested) {
 		return nil, fmt.Errorf("time stamp: not DER, or nested deeper than %d", maxNested)
 	}
-	var response struct { // RFC 3161, Section 2.4.2
-		Status asn1.RawValue
-		Token  asn1.RawValue `asn1:"optional"`
+	bad := errors.New("time stamp: not the response of a timestamp authority")
+	var r stampResponse
+	var response, info, wrapped, signed, signers cryptobyte.String
+	s := cryptobyte.String(stamp)
+	if !s.ReadASN1(&response, cryptobyteasn1.SEQUENCE) || !s.Empty() || !response.ReadASN1Element(&r.status, cryptobyteasn1.SEQUENCE) {
+		return nil, bad
 	}
-	if _, err := asn1.Unmarshal(stamp, &response); err != nil {
-		return nil, fmt.Errorf("time stamp: %w", err)
+	if r.granted = !response.Empty(); !r.granted {
+		return &r, nil
 	}
-	if len(response.Token.FullBytes) == 0 {
-		return nil, errors.New("time stamp: there is none in the authority's answer")
+	if !response.ReadASN1(&info, cryptobyteasn1.SEQUENCE) || !response.Empty() ||
+		!info.ReadASN1Element(&r.contentType, cryptobyteasn1.OBJECT_IDENTIFIER) || !info.ReadASN1(&wrapped, explicit0) || !info.Empty() ||
+		!wrapped.ReadASN1(&signed, cryptobyteasn1.SEQUENCE) || !wrapped.Empty() ||
+		!signed.ReadASN1Element(&r.version, cryptobyteasn1.INTEGER) || !signed.ReadASN1Element(&r.digests, cryptobyteasn1.SET) ||
+		!signed.ReadASN1Element(&r.content, cryptobyteasn1.SEQUENCE) ||
+		signed.PeekASN1Tag(explicit0) && !signed.ReadASN1Element(&r.certificates, explicit0) ||
+		signed.PeekASN1Tag(implicit1) && !signed.ReadASN1Element(&r.revocations, implicit1) ||
+		!signed.ReadASN1Element(&r.signs, cryptobyteasn1.SET) || !signed.Empty() {
+		return nil, bad
 	}
-	token, err := pkcs7.Parse(response.Token.FullBytes)
-	if err != nil {
-		return nil, fmt.Errorf("time stamp: %w", err)
+	signs := r.signs
+	var one cryptobyte.String
+	if !signs.ReadASN1(&signers, cryptobyteasn1.SET) || !signers.ReadASN1(&one, cryptobyteasn1.SEQUENCE) || !signers.Empty() {
+		return nil, errors.New("time stamp: it has not one signer") // RFC 3161, Section 2.4.2
 	}
-	if n := len(token.Signers); n != 1 { // RFC 3161, Section 2.4.2
-		return nil, fmt.Errorf("time stamp: %d signers, not one", n)
-	}
-	if n := len(token.Certificates); n > maxStampCertificates {
-		return nil, fmt.Errorf("time stamp: %w", &limit.Error{What: "it", Max: maxStampCertificates, Unit: "certificates"})
-	}
-	for _, c := range token.Certificates {
-		if _, err := keys.NewPublic(c.PublicKey); err != nil {
-			return nil, fmt.Errorf("time stamp: certificate of %.60q: %w", c.Subject.CommonName, err)
-		}
-	}
-	return token, nil
+	return &r, nil
 }
 
-// isDER tells whether b is in the form of DER, with so many levels at most: what reads CMS
+// isDER tells whether b has the form of DER, with so many levels at most: what reads CMS
 // copies each level once more.
 func isDER(b cryptobyte.String, levels int) bool {
 	for !b.Empty() {
@@ -88,87 +111,154 @@ func isDER(b cryptobyte.String, levels int) bool {
 	return true
 }
 
+// parseCertificates reads the certificates, few and with keys that are not huge.
+func (r *stampResponse) parseCertificates() ([]*x509.Certificate, error) {
+	set := r.certificates
+	var list cryptobyte.String
+	if set.Empty() || !set.ReadASN1(&list, explicit0) {
+		return nil, nil
+	}
+	var out []*x509.Certificate
+	for !list.Empty() {
+		var der cryptobyte.String
+		var tag cryptobyteasn1.Tag
+		if !list.ReadAnyASN1Element(&der, &tag) {
+			return nil, errors.New("time stamp: its certificates can't be read")
+		}
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("time stamp: %w", err)
+		}
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > keys.MaxRSA {
+			return nil, fmt.Errorf("time stamp: the certificate of %.60q has an RSA key of more than %d bits", c.Subject.CommonName, keys.MaxRSA)
+		}
+		if out = append(out, c); len(out) > maxStampCertificates {
+			return nil, &limit.Error{What: "a time stamp", Max: maxStampCertificates, Unit: "certificates"}
+		}
+	}
+	return out, nil
+}
+
+// with is the response with these certificates alone. They are no part of what is signed.
+func (r *stampResponse) with(certificates ...*x509.Certificate) ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(cryptobyteasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(r.status)
+		b.AddASN1(cryptobyteasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddBytes(r.contentType)
+			b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+				b.AddASN1(cryptobyteasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddBytes(r.version)
+					b.AddBytes(r.digests)
+					b.AddBytes(r.content)
+					if len(certificates) > 0 {
+						b.AddASN1(explicit0, func(b *cryptobyte.Builder) {
+							for _, c := range certificates {
+								b.AddBytes(c.Raw)
+							}
+						})
+					}
+					b.AddBytes(r.signs)
+				})
+			})
+		})
+	})
+	return b.Bytes()
+}
+
 // VerifyStamp verifies a time stamp over a signature, by any of the authorities.
 func VerifyStamp(stamp, signature []byte, material root.TrustedMaterial) error {
 	var errs []error
 	for _, a := range material.TimestampingAuthorities() {
-		_, err := newStamper(a).Verify(stamp, signature)
+		_, err := newBoundedAuthority(a).Verify(stamp, signature)
 		if err == nil {
 			return nil
 		}
 		errs = append(errs, err)
 	}
+	if len(errs) == 0 {
+		return errors.New("no timestamp authority is trusted here")
+	}
 	return fmt.Errorf("it does not verify for this signature by any authority that is trusted here: %.200q", errors.Join(errs...).Error())
 }
 
-// stamper is a timestamp authority that has no signature verified by anybody else's key, and
-// verifies each time stamp once.
-type stamper struct {
+// boundedAuthority is a timestamp authority that verifies each time stamp once, and by
+// trusted keys alone, but for that of the signer's certificate where the trusted material
+// has none.
+type boundedAuthority struct {
 	root.TimestampingAuthority
-	chain []*x509.Certificate // of the authority, its leaf first; nil if that is not known
+	knowsLeaf bool // the trusted material has the signer's certificate
 
-	mu    sync.Mutex
-	known map[stampOver]judgedStamp
+	mu       sync.Mutex
+	verdicts map[stampOver]stampVerdict
 }
 
 // stampOver names a time stamp and what it is to be over.
 type stampOver struct{ stamp, signature [sha256.Size]byte }
 
-type judgedStamp struct {
+type stampVerdict struct {
 	at  *root.Timestamp
 	err error
 }
 
-func newStamper(a root.TimestampingAuthority) *stamper {
-	s := &stamper{TimestampingAuthority: a, known: map[stampOver]judgedStamp{}}
-	if a, ok := a.(*root.SigstoreTimestampingAuthority); ok && a.Leaf != nil {
-		s.chain = append(append(s.chain, a.Leaf), a.Intermediates...)
-		if a.Root != nil {
-			s.chain = append(s.chain, a.Root)
-		}
-	}
-	return s
+func newBoundedAuthority(a root.TimestampingAuthority) *boundedAuthority {
+	s, ok := a.(*root.SigstoreTimestampingAuthority)
+	return &boundedAuthority{TimestampingAuthority: a, knowsLeaf: ok && s.Leaf != nil, verdicts: map[stampOver]stampVerdict{}}
 }
 
 // Verify implements root.TimestampingAuthority.
-func (s *stamper) Verify(stamp, signature []byte) (*root.Timestamp, error) {
+func (a *boundedAuthority) Verify(stamp, signature []byte) (*root.Timestamp, error) {
 	k := stampOver{sha256.Sum256(stamp), sha256.Sum256(signature)}
-	s.mu.Lock()
-	j, ok := s.known[k]
-	s.mu.Unlock()
+	a.mu.Lock()
+	v, ok := a.verdicts[k]
+	a.mu.Unlock()
 	if ok {
-		return j.at, j.err
+		return v.at, v.err
 	}
-	if j.err = s.admit(stamp); j.err == nil {
-		j.at, j.err = s.TimestampingAuthority.Verify(stamp, signature)
+	stamp, err := a.trustedAlone(stamp)
+	if err == nil {
+		v.at, err = a.TimestampingAuthority.Verify(stamp, signature)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.known) >= maxJudged {
-		clear(s.known)
+	if err != nil {
+		v.err = fmt.Errorf("%.300s", err.Error()) // which may hold on to all of the time stamp
 	}
-	s.known[k] = j
-	return j.at, j.err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.verdicts) >= maxVerdicts {
+		clear(a.verdicts)
+	}
+	a.verdicts[k] = v
+	return v.at, v.err
 }
 
-// admit refuses a time stamp that is not the authority's, as far as that can be told
-// without verifying anything: its signer's certificate is another one, or another key
-// stands in it under the name of a certificate in the chain.
-func (s *stamper) admit(stamp []byte) error {
-	token, err := parseStamp(stamp)
-	if err != nil || s.chain == nil {
-		return err
+// trustedAlone is the time stamp without the certificates in it, but for that of the
+// signer where it is needed: whoever hands a time stamp out can add any, and the library
+// would build chains of all of them. The chain of the authority is in the trusted material.
+func (a *boundedAuthority) trustedAlone(stamp []byte) ([]byte, error) {
+	r, err := parseStamp(stamp)
+	if err != nil || !r.granted {
+		return stamp, err
 	}
-	leaf, signer := s.chain[0], token.Signers[0].IssuerAndSerialNumber
-	for _, c := range token.Certificates {
-		if bytes.Equal(c.RawIssuer, signer.IssuerName.FullBytes) && c.SerialNumber.Cmp(signer.SerialNumber) == 0 && !c.Equal(leaf) {
-			return errors.New("time stamp: it is signed by the certificate of somebody else")
-		}
-		for _, own := range s.chain {
-			if bytes.Equal(c.RawSubject, own.RawSubject) && !bytes.Equal(c.RawSubjectPublicKeyInfo, own.RawSubjectPublicKeyInfo) {
-				return fmt.Errorf("time stamp: it has another key for %.60q", own.Subject.CommonName)
-			}
-		}
+	if a.knowsLeaf {
+		return r.with()
 	}
-	return nil
+	all, err := r.parseCertificates()
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(all, r.isSigner); i >= 0 {
+		return r.with(all[i])
+	}
+	return r.with()
+}
+
+// isSigner tells whether the signer says that the certificate is his.
+func (r *stampResponse) isSigner(c *x509.Certificate) bool {
+	signers := r.signs
+	var list, one, id, issuer cryptobyte.String
+	serial := new(big.Int)
+	return signers.ReadASN1(&list, cryptobyteasn1.SET) && list.ReadASN1(&one, cryptobyteasn1.SEQUENCE) &&
+		one.SkipASN1(cryptobyteasn1.INTEGER) && one.ReadASN1(&id, cryptobyteasn1.SEQUENCE) &&
+		id.ReadASN1Element(&issuer, cryptobyteasn1.SEQUENCE) && id.ReadASN1Integer(serial) &&
+		bytes.Equal(c.RawIssuer, issuer) && c.SerialNumber.Cmp(serial) == 0
 }

@@ -55,6 +55,10 @@ func TestCostlyStamps(t *testing.T) {
 			t.Errorf("%d levels: %v", levels, err)
 		}
 	}
+	refused := []byte{0x30, 5, 0x30, 3, 2, 1, 2} // status 2, and no time stamp
+	if err := evidence.CheckStamp(refused); err != nil {
+		t.Error(err)
+	}
 	if err := evidence.CheckStamp([]byte{0x30, 0x80, 0, 0}); err == nil || !strings.Contains(err.Error(), "not DER") {
 		t.Errorf("an indefinite length: %v", err)
 	}
@@ -68,20 +72,20 @@ func TestCostlyStamps(t *testing.T) {
 	}
 }
 
-// counting is an authority that counts how often it is asked to verify.
-type counting struct {
+// watched is an authority that tells what it is asked to verify.
+type watched struct {
 	root.TimestampingAuthority
-	asked *int
+	asked *[][]byte
 }
 
-func (c counting) Verify(stamp, signature []byte) (*root.Timestamp, error) {
-	*c.asked++
-	return c.TimestampingAuthority.Verify(stamp, signature)
+func (w watched) Verify(stamp, signature []byte) (*root.Timestamp, error) {
+	*w.asked = append(*w.asked, stamp)
+	return w.TimestampingAuthority.Verify(stamp, signature)
 }
 
-// Property: no key but the authority's own verifies anything: a time stamp whose signer has
-// another certificate, or that brings another key under a name of the authority's, is not
-// even begun with. Its own are taken, with and without its certificates.
+// Property: no key but the authority's own verifies anything, whatever certificates stand
+// in a time stamp: the library sees none of them, or where the authority's own is not known,
+// the signer's alone. Nor does it see a time stamp twice.
 func TestForeignStamps(t *testing.T) {
 	s := newSite(t)
 	tsa, signature := s.tsa, []byte("signature")
@@ -90,29 +94,59 @@ func TestForeignStamps(t *testing.T) {
 	_, evilCA := testlog.HugeKey(2048, "tsa", "tsa", 9)
 	_, stranger := testlog.HugeKey(2048, "x", "stranger", 3)
 	for name, c := range map[string]struct {
-		stamp []byte
-		says  string
+		stamp          []byte
+		known, unknown bool // whether it verifies where the authority's certificate is known, and where it is not
 	}{
-		"its own":                                      {good, ""},
-		"with its certificate":                         {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf), ""},
-		"with its chain":                               {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, tsa.Root), ""},
-		"with a stranger's beside":                     {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, stranger), ""},
-		"of somebody else":                             {testlog.Restamp(good, evil, evilCert, evilCert), "by the certificate of somebody else"},
-		"of somebody else, and its own":                {testlog.Restamp(good, evil, tsa.Leaf, evilCert, tsa.Leaf), "by the certificate of somebody else"},
-		"of its leaf, and its own key by another name": {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, evilCA), `another key for "tsa"`},
+		"its own":                       {good, true, false},
+		"with its certificate":          {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf), true, true},
+		"with its chain":                {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Root, tsa.Leaf), true, true},
+		"with strangers beside":         {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, tsa.Leaf, stranger, evilCA), true, true},
+		"of somebody else":              {testlog.Restamp(good, evil, evilCert, evilCert), false, false},
+		"of somebody else, and its own": {testlog.Restamp(good, evil, tsa.Leaf, evilCert, tsa.Leaf), false, false},
+		"of its holder, with another's": {testlog.Restamp(good, tsa.LeafKey(), tsa.Leaf, evilCert), true, false},
+		"no time stamp":                 {[]byte{0x30, 5, 0x30, 3, 2, 1, 2}, false, false},
+		"junk":                          {[]byte("junk"), false, false},
 	} {
-		asked := 0
-		one := &root.SigstoreTimestampingAuthority{Root: tsa.Root, Leaf: tsa.Leaf, URI: "https://tsa"}
-		a := evidence.NewStamper(one, counting{one, &asked})
-		for range 3 {
-			_, err := a.Verify(c.stamp, signature)
-			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
-				t.Errorf("%s: %v, want %q", name, err, c.says)
+		for _, knows := range []bool{true, false} {
+			var asked [][]byte
+			one := &root.SigstoreTimestampingAuthority{Root: tsa.Root, URI: "https://tsa"}
+			most := 1
+			if knows {
+				one.Leaf, most = tsa.Leaf, 0
+			}
+			a := evidence.NewBoundedAuthority(one, watched{one, &asked})
+			for range 3 {
+				if _, err := a.Verify(c.stamp, signature); (err == nil) != (knows && c.known || !knows && c.unknown) {
+					t.Errorf("%s, its certificate known %t: %v", name, knows, err)
+				}
+			}
+			if len(asked) > 1 || len(asked) == 0 && name != "junk" {
+				t.Errorf("%s: verified %d times", name, len(asked))
+			}
+			for _, stamp := range asked {
+				if n := evidence.CertificatesIn(stamp); n > most {
+					t.Errorf("%s: the library is given %d certificates, want at most %d", name, n, most)
+				}
 			}
 		}
-		if want := map[bool]int{true: 1}[c.says == ""]; asked != want {
-			t.Errorf("%s: verified %d times, want %d", name, asked, want)
-		}
+	}
+}
+
+// Property: two signers are refused, of whom the library would verify each.
+func TestStampOfTwo(t *testing.T) {
+	s := newSite(t)
+	two := testlog.RestampTwice(s.tsa.Stamp([]byte("signature"), stamped()), s.tsa.LeafKey(), s.tsa.Leaf)
+	if err := evidence.CheckStamp(two); err == nil || !strings.Contains(err.Error(), "not one signer") {
+		t.Error(err)
+	}
+}
+
+// Property: where no authority is trusted, no time stamp verifies.
+func TestStampOfNobody(t *testing.T) {
+	s := newSite(t)
+	stamp := s.tsa.Stamp([]byte("signature"), stamped())
+	if err := evidence.VerifyStamp(stamp, []byte("signature"), root.TrustedMaterialCollection{}); err == nil || !strings.Contains(err.Error(), "no timestamp authority") {
+		t.Error(err)
 	}
 }
 
@@ -128,7 +162,7 @@ func TestStampOfAnotherSignature(t *testing.T) {
 		t.Error("a time stamp over another signature is taken")
 	}
 	one := m.TimestampingAuthorities()[0].(*root.SigstoreTimestampingAuthority)
-	a := evidence.NewStamper(one, one)
+	a := evidence.NewBoundedAuthority(one, one)
 	for range 2 {
 		if _, err := a.Verify(stamp, []byte("one")); err != nil {
 			t.Error(err)
@@ -150,7 +184,7 @@ func FuzzCheckStamp(f *testing.F) {
 	}
 	one := s.trust.TimestampingAuthorities()[0].(*root.SigstoreTimestampingAuthority)
 	f.Fuzz(func(t *testing.T, stamp []byte) {
-		if _, err := evidence.NewStamper(one, one).Verify(stamp, signature); err != nil {
+		if _, err := evidence.NewBoundedAuthority(one, one).Verify(stamp, signature); err != nil {
 			return
 		}
 		if _, err := one.Verify(stamp, signature); err != nil || evidence.CheckStamp(stamp) != nil {

@@ -127,7 +127,7 @@ func TestIdentity(t *testing.T) {
 			want    string
 		}{
 			"another payload":     {trusted, s.seal(alice, version, "another"), "it is over another payload"},
-			"another identity":    {trusted, s.seal("bob@example.com", version, "payload"), `it is by identity "bob@example.com" of "https://issuer.example", who is not trusted to seal`},
+			"another identity":    {trusted, s.seal("bob@example.com", version, "payload"), `it is by identity "bob@example.com" of "https://issuer.example" (not verified), who is not trusted to seal`},
 			"another issuer":      {seal.Trusted{Rule: rule(0, identity(t, alice, "https://other.example")), Trust: s.trust}, good, "who is not trusted to seal"},
 			"only keys":           {seal.Trusted{Rule: trust(generate(t, keys.ECDSA)).Rule, Trust: s.trust}, good, "only keys are trusted here"},
 			"no trust material":   {seal.Trusted{Rule: trusted.Rule}, good, "only keys are trusted here"},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/keys"
@@ -113,6 +115,14 @@ func (t Trusted) verifyEntry(v *evidence.Verifier, p *evidence.Published, payloa
 	}
 	if p.Claim.Certificate == nil || p.Claim.Statement != nil || !p.Proven {
 		return who, logged, errors.New("its log entry is not of a signature with a certificate, or has no inclusion proof")
+	}
+	// who is nobody's sealer by his own certificate is not worth a verification
+	summary, err := certificate.SummarizeCertificate(p.Claim.Certificate)
+	if err != nil {
+		return who, logged, fmt.Errorf("%.300q", err.Error())
+	}
+	if claimed := (policy.Principal{Certificate: &summary}); len(t.Rule.Names(claimed)) == 0 {
+		return who, logged, fmt.Errorf("it is by %s (not verified), who is not trusted to seal", claimed)
 	}
 	open := t.Trust.OpenRekorV1
 	if p.V2 {

@@ -14,11 +14,13 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -225,8 +227,9 @@ func (s *Service) Read(ctx context.Context, file []byte, c Content) (*Signed, er
 		return nil, fmt.Errorf("%w: it was not logged in a Rekor v%s", ErrOther, generation(s.Log))
 	}
 	have := 0
-	for _, t := range d.entry.Timestamps {
-		if evidence.VerifyStamp(t, all[0].Claim.Signature, s.Trust.Sigstore) == nil {
+	for i, t := range d.entry.Timestamps {
+		again := slices.ContainsFunc(d.entry.Timestamps[:i], func(other []byte) bool { return bytes.Equal(other, t) })
+		if !again && evidence.VerifyStamp(t, all[0].Claim.Signature, s.Trust.Sigstore) == nil {
 			have++
 		}
 	}

@@ -16,6 +16,15 @@ import (
 // Restamp makes a time stamp again: it says the same, is signed by a signer who says that he
 // is the holder of a certificate, and has these certificates beside it.
 func Restamp(stamp []byte, signer crypto.Signer, holder *x509.Certificate, beside ...*x509.Certificate) []byte {
+	return restamp(stamp, 1, signer, holder, beside...)
+}
+
+// RestampTwice makes a time stamp again that is signed twice.
+func RestampTwice(stamp []byte, signer crypto.Signer, holder *x509.Certificate) []byte {
+	return restamp(stamp, 2, signer, holder, holder)
+}
+
+func restamp(stamp []byte, times int, signer crypto.Signer, holder *x509.Certificate, beside ...*x509.Certificate) []byte {
 	var response struct {
 		Status asn1.RawValue
 		Token  asn1.RawValue
@@ -27,8 +36,10 @@ func Restamp(stamp []byte, signer crypto.Signer, holder *x509.Certificate, besid
 	signed.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
 	signed.SetContentType(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}) // id-ct-TSTInfo
 	signed.GetSignedData().Version = 3
-	if err := signed.AddSigner(holder, signer, pkcs7.SignerInfoConfig{SkipCertificates: true}); err != nil {
-		panic(err)
+	for range times {
+		if err := signed.AddSigner(holder, signer, pkcs7.SignerInfoConfig{SkipCertificates: true}); err != nil {
+			panic(err)
+		}
 	}
 	for _, c := range beside {
 		signed.AddCertificate(c)
