@@ -68,6 +68,7 @@ func TestCertificates(t *testing.T) {
 		{"another issuer", issued(ca.Issue(bob, "https://accounts.example.org", testlog.Epoch())), notAllowed, unnamed},
 		{"identity that begins with the named one", issued(ca.Issue(bob+".evil", issuer, testlog.Epoch())), notAllowed, unnamed},
 		{"another identity of an unknown authority, which is not looked at", issued(testlog.NewCA("other").Issue("mallory@example.com", issuer, testlog.Epoch())), notAllowed, unnamed},
+		{"nobody of an unknown authority, which is not looked at", issued(testlog.NewCA("other").Issue("", issuer, testlog.Epoch())), invalid, "no Subject Alternative Name"},
 		{"unknown authority", issued(testlog.NewCA("other").Issue(bob, issuer, testlog.Epoch())), invalid, ""},
 		{"authority of the same name", func(w *world) {
 			ca := testlog.NewCA("other")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,6 +52,33 @@ func (p *publisher) attestations(t *testing.T, digest [32]byte, n int, stamps fu
 		lines.Write(line)
 	}
 	return lines.String()
+}
+
+// forged is a bundle that nobody sealed, with n entries over a digest, which are logged and
+// stamped, by certificates that somebody else issued to an identity that is trusted.
+func (p *publisher) forged(w *costWorld, digest [32]byte, n int) []byte {
+	s := testlog.NewCA("other").Issue("alice@example.com", "https://issuer.example", testlog.Epoch())
+	id, body, signature := p.log.LogID(), s.BodyV2(digest), s.Sign(digest)
+	artifact := bundles.Artifact{SHA256: hex.EncodeToString(digest[:])}
+	log := bundles.Log{LogInfo: bundles.LogInfo{Kind: bundles.RekorV2, Name: p.log.Host, LogID: hex.EncodeToString(id[:])}}
+	var indexes []uint64
+	for i := range n {
+		e := bundles.Entry{Index: p.log.Add(body), Leaf: string(body)}
+		e.Timestamps = [][]byte{p.tsa.Stamp(signature, testlog.Epoch().Add(stampedAt+time.Duration(i)*time.Millisecond))}
+		log.Entries, indexes = append(log.Entries, e), append(indexes, e.Index)
+		artifact.Entries = append(artifact.Entries, bundles.Ref{Index: e.Index})
+	}
+	log.Proof, log.Checkpoint = p.log.Multiproof(p.log.Size(), indexes...), p.log.Checkpoint(p.log.Size())
+	payload := &bundles.Payload{Manifest: bundles.Manifest{Created: "2026-02-03T04:05:06Z", Artifacts: []bundles.Artifact{artifact}}, Logs: []bundles.Log{log}}
+	var out, file bytes.Buffer
+	err := bundles.WritePayload(&out, payload)
+	if err == nil {
+		err = bundles.WriteFile(&file, nil, bytes.NewReader(out.Bytes()), int64(out.Len()))
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return file.Bytes()
 }
 
 // hugeStamps are n time stamps by keys that are as large as may be, of nobody.
@@ -107,7 +135,15 @@ func TestCostOfHostileStamps(t *testing.T) {
 				"--artifact", "sha256:" + strings.Repeat("a", 64), w.file("a.modseal", file.String())}
 		}, untrusted, says}
 	}
+	forged := func(n int, says string) hostileInput {
+		return hostileInput{func(w *costWorld) []string {
+			p := newPublisher()
+			return []string{"verify", "--insecure-ignore-seal", "--trusted-root", w.file("root.json", p.root()), "--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", "https://issuer.example",
+				"--artifact", "sha256:" + strings.Repeat("a", 64), w.file("a.modseal", string(p.forged(w, digest, n)))}
+		}, unproven, says}
+	}
 	measureInputs(t, map[string]hostileInput{
+		"forged entries":       forged(bundles.MaxUnsealedSigned, "leaf certificate verification failed"),
 		"seals of a huge key":  sealed("0@example.com", func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(1, 700_000) }, "more than 32768 bytes"),
 		"seals of large keys":  sealed("0@example.com", func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(8, 80_000) }, "unable to verify signed timestamps"),
 		"seals of many stamps": sealed("alice@example.com", most(32), "(not verified), who is not trusted to seal"),
