@@ -137,12 +137,13 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		// nor is a certificate that does not even say that it is of somebody else
 		summary, err := certificate.SummarizeCertificate(c.Certificate)
 		if err != nil {
-			r.refuse(Invalid, "%v", err)
+			r.hint = ""
+			r.refuse(Invalid, "its certificate names nobody: %.300q", err.Error())
 			return
 		}
 		if by := (policy.Principal{Certificate: &summary}); len(s.policy.Names(by)) == 0 {
-			r.signer = by.String() + " (not verified)"
-			r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
+			r.signer = by.String()
+			r.refuse(NotAllowed, "signed by %s (not verified), whom the policy does not name", r.signer)
 			return
 		}
 	}

@@ -32,7 +32,7 @@ func run(ctx context.Context) int {
 	if readsUnsealed(os.Args[1:]) && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softLimit)
 	}
-	growHeap()
+	tuneCollector()
 	dir, err := os.Getwd()
 	if err != nil {
 		os.Stderr.WriteString("modseal: working directory: " + err.Error() + "\n")

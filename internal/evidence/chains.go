@@ -12,8 +12,8 @@ import (
 // maxChains is how many certificates' chains one authority keeps in memory.
 const maxChains = 1024
 
-// onceVerified is trusted material whose authorities verify the chain of one
-// certificate, and one time stamp, once, however many entries have it.
+// onceVerified is trusted material whose authorities remember the chain of a certificate,
+// and the verdict on a time stamp, for other entries that have it.
 type onceVerified struct {
 	root.TrustedMaterial
 	authorities []root.CertificateAuthority

@@ -1,6 +1,10 @@
 package evidence
 
-import "github.com/sigstore/sigstore-go/pkg/root"
+import (
+	"crypto/x509"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+)
 
 // NewBoundedAuthority is how an authority is asked, where verify does the asking.
 func NewBoundedAuthority(a *root.SigstoreTimestampingAuthority, verify root.TimestampingAuthority) root.TimestampingAuthority {
@@ -20,4 +24,13 @@ func CertificatesIn(stamp []byte) int {
 		return -1
 	}
 	return len(all)
+}
+
+// WithCertificate is a time stamp with this certificate alone.
+func WithCertificate(stamp []byte, c *x509.Certificate) ([]byte, error) {
+	r, err := parseStamp(stamp)
+	if err != nil {
+		return nil, err
+	}
+	return r.with(c)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"sync"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -35,7 +34,7 @@ const (
 // which says why, is for them to read.
 func CheckStamp(answer []byte) error {
 	r, err := parseStamp(answer)
-	if err != nil || !r.granted {
+	if err != nil || !r.stamped {
 		return err
 	}
 	_, err = r.parseCertificates()
@@ -45,7 +44,7 @@ func CheckStamp(answer []byte) error {
 // stampResponse is a TimeStampResp (RFC 3161, Section 2.4.2) with the parts of its CMS
 // SignedData (RFC 5652, Section 5.1), each with tag and length.
 type stampResponse struct {
-	granted bool // there is a time stamp; else there is nothing but the status
+	stamped bool // there is a time stamp; else nothing but the status
 
 	status, contentType              cryptobyte.String
 	version, digests, content        cryptobyte.String
@@ -57,13 +56,13 @@ var (
 	implicit1 = cryptobyteasn1.Tag(1).ContextSpecific().Constructed()
 )
 
-// parseStamp takes a response apart that is bounded in size, depth and signers, and DER,
-// as RFC 3161, Section 3, has it.
+// parseStamp takes a response apart that is bounded in size, depth and signers, with lengths
+// as DER has them (RFC 3161, Section 3).
 func parseStamp(stamp []byte) (*stampResponse, error) {
 	if len(stamp) > MaxStamp {
 		return nil, &limit.Error{What: "a time stamp", Max: MaxStamp, Unit: "bytes"}
 	}
-	if !isDER(stamp, maxNested) {
+	if !isNested(stamp, maxNested) {
 		return nil, fmt.Errorf("time stamp: not DER, or nested deeper than %d", maxNested)
 	}
 	bad := errors.New("time stamp: not the response of a timestamp authority")
@@ -73,7 +72,7 @@ func parseStamp(stamp []byte) (*stampResponse, error) {
 	if !s.ReadASN1(&response, cryptobyteasn1.SEQUENCE) || !s.Empty() || !response.ReadASN1Element(&r.status, cryptobyteasn1.SEQUENCE) {
 		return nil, bad
 	}
-	if r.granted = !response.Empty(); !r.granted {
+	if r.stamped = !response.Empty(); !r.stamped {
 		return &r, nil
 	}
 	if !response.ReadASN1(&info, cryptobyteasn1.SEQUENCE) || !response.Empty() ||
@@ -94,9 +93,9 @@ func parseStamp(stamp []byte) (*stampResponse, error) {
 	return &r, nil
 }
 
-// isDER tells whether b has the form of DER, with so many levels at most: what reads CMS
-// copies each level once more.
-func isDER(b cryptobyte.String, levels int) bool {
+// isNested tells whether b is values within values as DER has them, with so many levels at
+// most: what reads CMS copies each level once more.
+func isNested(b cryptobyte.String, levels int) bool {
 	for !b.Empty() {
 		var content cryptobyte.String
 		var tag cryptobyteasn1.Tag
@@ -104,7 +103,7 @@ func isDER(b cryptobyte.String, levels int) bool {
 			return false
 		}
 		const constructed = 0x20
-		if tag&constructed != 0 && (levels == 0 || !isDER(content, levels-1)) {
+		if tag&constructed != 0 && (levels == 0 || !isNested(content, levels-1)) {
 			return false
 		}
 	}
@@ -129,14 +128,38 @@ func (r *stampResponse) parseCertificates() ([]*x509.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("time stamp: %w", err)
 		}
-		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > keys.MaxRSA {
-			return nil, fmt.Errorf("time stamp: the certificate of %.60q has an RSA key of more than %d bits", c.Subject.CommonName, keys.MaxRSA)
+		if err := checkStampKey(c); err != nil {
+			return nil, err
 		}
 		if out = append(out, c); len(out) > maxStampCertificates {
 			return nil, &limit.Error{What: "a time stamp", Max: maxStampCertificates, Unit: "certificates"}
 		}
 	}
 	return out, nil
+}
+
+func checkStampKey(c *x509.Certificate) error {
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > keys.MaxRSA {
+		return fmt.Errorf("time stamp: the certificate of %.60q has an RSA key of more than %d bits", c.Subject.CommonName, keys.MaxRSA)
+	}
+	return nil
+}
+
+// signer finds the certificate that the signer says is his, the first as for the library; nil
+// if it is not there. Others are not looked at.
+func (r *stampResponse) signer() (*x509.Certificate, error) {
+	set := r.certificates
+	var list, der cryptobyte.String
+	var tag cryptobyteasn1.Tag
+	if set.Empty() || !set.ReadASN1(&list, explicit0) {
+		return nil, nil
+	}
+	for !list.Empty() && list.ReadAnyASN1Element(&der, &tag) {
+		if c, err := x509.ParseCertificate(der); err == nil && r.isSigner(c) {
+			return c, checkStampKey(c)
+		}
+	}
+	return nil, nil
 }
 
 // with is the response with these certificates alone. They are no part of what is signed.
@@ -182,7 +205,19 @@ func VerifyStamp(stamp, signature []byte, material root.TrustedMaterial) error {
 	return fmt.Errorf("it does not verify for this signature by any authority that is trusted here: %.200q", errors.Join(errs...).Error())
 }
 
-// boundedAuthority is a timestamp authority that verifies each time stamp once, and by
+// VerifiedStamps is how many of these verify. Those that say the same count once: parts of a
+// time stamp are not signed.
+func VerifiedStamps(stamps [][]byte, signature []byte, material root.TrustedMaterial) int {
+	said := map[string]bool{}
+	for _, stamp := range stamps {
+		if r, err := parseStamp(stamp); err == nil && VerifyStamp(stamp, signature, material) == nil {
+			said[string(r.content)] = true
+		}
+	}
+	return len(said)
+}
+
+// boundedAuthority is a timestamp authority that remembers its verdicts, and verifies by
 // trusted keys alone, but for that of the signer's certificate where the trusted material
 // has none.
 type boundedAuthority struct {
@@ -236,20 +271,17 @@ func (a *boundedAuthority) Verify(stamp, signature []byte) (*root.Timestamp, err
 // would build chains of all of them. The chain of the authority is in the trusted material.
 func (a *boundedAuthority) trustedAlone(stamp []byte) ([]byte, error) {
 	r, err := parseStamp(stamp)
-	if err != nil || !r.granted {
+	if err != nil || !r.stamped {
 		return stamp, err
 	}
 	if a.knowsLeaf {
 		return r.with()
 	}
-	all, err := r.parseCertificates()
-	if err != nil {
-		return nil, err
+	signer, err := r.signer()
+	if err != nil || signer == nil {
+		return stamp, err // the library says that it lacks it
 	}
-	if i := slices.IndexFunc(all, r.isSigner); i >= 0 {
-		return r.with(all[i])
-	}
-	return r.with()
+	return r.with(signer)
 }
 
 // isSigner tells whether the signer says that the certificate is his.

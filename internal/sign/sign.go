@@ -14,13 +14,11 @@
 package sign
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -226,13 +224,7 @@ func (s *Service) Read(ctx context.Context, file []byte, c Content) (*Signed, er
 	if len(all) != 1 || !all[0].Proven || d.entry.V2 != s.Log.V2() {
 		return nil, fmt.Errorf("%w: it was not logged in a Rekor v%s", ErrOther, generation(s.Log))
 	}
-	have := 0
-	for i, t := range d.entry.Timestamps {
-		again := slices.ContainsFunc(d.entry.Timestamps[:i], func(other []byte) bool { return bytes.Equal(other, t) })
-		if !again && evidence.VerifyStamp(t, all[0].Claim.Signature, s.Trust.Sigstore) == nil {
-			have++
-		}
-	}
+	have := evidence.VerifiedStamps(d.entry.Timestamps, all[0].Claim.Signature, s.Trust.Sigstore)
 	if want := len(s.Timestamps); have < want {
 		return nil, fmt.Errorf("%w: it has %d timestamps by authorities that are trusted here, and %d are asked for", ErrOther, have, want)
 	}
