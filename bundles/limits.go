@@ -56,7 +56,7 @@ const (
 	MaxUnsealedModules  = 1 << 18  // modules in a bundle
 	MaxUnsealedLogBytes = 80 << 20 // bytes of all files of all logs together
 	MaxUnsealedEntries  = 1 << 18  // entries of all logs together
-	MaxUnsealedSigned   = 1 << 14  // entries of all Rekor logs together, and as many time stamps
+	MaxUnsealedSigned   = 1 << 12  // entries of all Rekor logs together, and as many time stamps
 	MaxUnsealedListing  = 32 << 20 // bytes of one listing
 )
 

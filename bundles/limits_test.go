@@ -21,7 +21,7 @@ func TestLimitsOfTheFormat(t *testing.T) {
 		{bundles.MaxMultiproof, 512 << 20}, {bundles.MaxEntries, 512 << 20}, {bundles.MaxEntry, 8 << 20}, {bundles.MaxLogBytes, 1 << 30},
 		{bundles.MaxArtifacts, 65536}, {bundles.MaxProjects, 10_000}, {bundles.MaxEarlier, 4096}, {bundles.MaxEarlierAll, 16 << 20}, {bundles.MaxListing, 64 << 20}, {bundles.MaxListings, 32 << 30}, {bundles.MaxWindow, 8 << 20},
 		{bundles.MaxLeaves, 4194304}, {bundles.MaxProject, 4 << 20}, {bundles.MaxTimestamps, 32}, {bundles.MaxExpanded, 1 << 30}, {bundles.MaxRatio, 16},
-		{bundles.MaxUnsealedManifest, 40 << 20}, {bundles.MaxUnsealedModules, 262144}, {bundles.MaxUnsealedLogBytes, 80 << 20}, {bundles.MaxUnsealedEntries, 262144}, {bundles.MaxUnsealedSigned, 16384}, {bundles.MaxUnsealedListing, 32 << 20},
+		{bundles.MaxUnsealedManifest, 40 << 20}, {bundles.MaxUnsealedModules, 262144}, {bundles.MaxUnsealedLogBytes, 80 << 20}, {bundles.MaxUnsealedEntries, 262144}, {bundles.MaxUnsealedSigned, 4096}, {bundles.MaxUnsealedListing, 32 << 20},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("limit %d is %d, the format says %d", i, pair[0], pair[1])

@@ -23,8 +23,8 @@ import (
 
 const (
 	maxAttestationFile   = 64 << 20 // bytes of one file, of one Sigstore bundle or many
-	maxAttestationLines  = 5_000    // lines of one file that are not empty
-	maxAttestationProofs = 5_000    // log entries in one file; and time stamps, which count for each entry beside them
+	maxAttestationLines  = 2_000    // lines of one file that are not empty
+	maxAttestationProofs = 2_000    // log entries in one file; and time stamps, which count for each entry beside them
 	maxAttestationFiles  = 100_000  // files in one folder
 )
 

@@ -237,10 +237,10 @@ func TestCostOfHostileAttestations(t *testing.T) {
 		"certificates":           read(unproven, "", one(head+`{"x509CertificateChain":{"certificates":[`, `{"rawBytes":"MIIB"},`, `{}]}}}`)),
 		"nesting":                read(unproven, "", one(head, "[", "")),
 		"subjects":               read(unproven, "", head+`{"tlogEntries":[{}]},"dsseEnvelope":{"payloadType":"application/vnd.in-toto+json","payload":"`+base64.StdEncoding.EncodeToString([]byte(statement))+`","signatures":[{"sig":"AAAA"}]}}`),
-		"lines":                  read(unproven, "and 4980 more", strings.Repeat("{}\n", 5_000)),
-		"more lines":             read(usage, "more than 5000 lines", strings.Repeat("{}\n", 5_001)),
+		"lines":                  read(unproven, "and 1980 more", strings.Repeat("{}\n", 2_000)),
+		"more lines":             read(usage, "more than 2000 lines", strings.Repeat("{}\n", 2_001)),
 		"empty lines":            read(unproven, "", strings.Repeat("\n", 64*mib)),
-		"lines of nothing":       read(usage, "more than 5000 lines", strings.Repeat("x\n", 32*mib)),
+		"lines of nothing":       read(usage, "more than 2000 lines", strings.Repeat("x\n", 32*mib)),
 		"one line":               read(unproven, "", strings.Repeat("[", 64*mib)),
 	}
 	measureInputs(t, inputs)

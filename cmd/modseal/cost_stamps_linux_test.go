@@ -148,8 +148,8 @@ func TestCostOfHostileStamps(t *testing.T) {
 		"seals of large keys":  sealed("0@example.com", func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(8, 80_000) }, "unable to verify signed timestamps"),
 		"seals of many stamps": sealed("alice@example.com", most(32), "(not verified), who is not trusted to seal"),
 		"huge keys":            attested(45, func(p *publisher) func([]byte) [][]byte { return p.hugeStamps(31, 80_000) }, unproven, "unable to verify signed timestamps"),
-		"as many as there are": attested(156, most(32), unproven, "not-allowed"),
-		"more":                 attested(157, most(32), usage, "more than 5000 time stamps"),
-		"one of each of many":  attested(5000, most(1), unproven, "not-allowed"),
+		"as many as there are": attested(62, most(32), unproven, "not-allowed"),
+		"more":                 attested(63, most(32), usage, "more than 2000 time stamps"),
+		"one of each of many":  attested(2000, most(1), unproven, "not-allowed"),
 	})
 }
