@@ -131,18 +131,16 @@ func (c *collector) collectPublished(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		budget := costs{maxAttestationProofs, maxAttestationProofs}
+		var sum costs
 		for _, part := range splitAttestations(data) {
 			bundles++
-			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about, &budget)
+			n, speaks, err := c.usePublished(ctx, part.data, place(name, part.line), about, &sum)
 			kept += n
 			switch {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
-			case budget.entries < 0:
-				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "log entries"})
-			case budget.stamps < 0:
-				return fmt.Errorf("attestations: %w", &limit.Error{What: name, Max: maxAttestationProofs, Unit: "time stamps"})
+			case sum.exceeded(name) != nil:
+				return fmt.Errorf("attestations: %w", sum.exceeded(name))
 			case err != nil:
 				bad.add(FileError{File: name, Line: part.line, Err: err})
 			case !speaks:
@@ -160,6 +158,25 @@ func (c *collector) collectPublished(ctx context.Context) error {
 
 // costs are what of a file takes time to verify: log entries, and the time stamps of each.
 type costs struct{ entries, stamps int }
+
+// take counts what a Sigstore bundle has.
+func (c *costs) take(published []evidence.Published) {
+	c.entries += len(published)
+	for i := range published {
+		c.stamps += len(published[i].Timestamps)
+	}
+}
+
+// exceeded says what a file has too many of.
+func (c *costs) exceeded(name string) error {
+	switch {
+	case c.entries > maxAttestationProofs:
+		return &limit.Error{What: name, Max: maxAttestationProofs, Unit: "log entries"}
+	case c.stamps > maxAttestationProofs:
+		return &limit.Error{What: name, Max: maxAttestationProofs, Unit: "time stamps"}
+	}
+	return nil
+}
 
 // attestation is a Sigstore bundle of a file.
 type attestation struct {
@@ -191,9 +208,8 @@ func splitAttestations(file []byte) []attestation {
 // usePublished keeps the entries of one Sigstore bundle if it speaks of a
 // subject, and tells how many and whether it does. Those in logs that are not
 // trusted, or without a proven time of their own, are left out if there are others.
-// What of it is costly is taken from the budget of its file: with less than none left,
-// nothing is verified.
-func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int, budget *costs) (kept int, speaks bool, err error) {
+// What of it is costly counts for its file: once that has too much, nothing is verified.
+func (c *collector) usePublished(ctx context.Context, file []byte, from string, about map[evidence.Digest][]int, sum *costs) (kept int, speaks bool, err error) {
 	published, err := evidence.ReadBundle(file)
 	if err != nil {
 		return 0, false, err
@@ -205,9 +221,7 @@ func (c *collector) usePublished(ctx context.Context, file []byte, from string, 
 	if len(subjects) == 0 {
 		return 0, false, nil
 	}
-	budget.entries -= len(published)
-	budget.stamps -= len(published) * len(published[0].Timestamps)
-	if budget.entries < 0 || budget.stamps < 0 {
+	if sum.take(published); sum.exceeded(from) != nil {
 		return 0, true, nil
 	}
 	slices.Sort(subjects)

@@ -126,7 +126,7 @@ func CheckCopied(ctx context.Context, r Request, b *bundles.Bundle, c Copied) (*
 		return nil, err
 	}
 	e.places.refused = c.Refused
-	out, err := r.judge(ctx, e, b)
+	out, err := r.judge(ctx, e, b, r.newReader(e))
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,8 @@ func CheckJudged(ctx context.Context, r Request) (*Report, map[string]bool, erro
 	return report, judged, err
 }
 
-// HashedAhead is how many modules are hashed before there is a bundle, if their listings may take most bytes.
+// HashedAhead is how many modules are hashed before there is a bundle, if their listings
+// may take most bytes.
 func HashedAhead(ctx context.Context, r Request, most int64) (int, error) {
 	e, err := readEnclave(r)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/modseal/modseal/bundles"
+	"github.com/modseal/modseal/internal/gomod"
+	"github.com/modseal/modseal/internal/modhash"
 	"github.com/modseal/modseal/merkle"
 )
 
@@ -54,5 +56,20 @@ func TestTilesOfTheLargestTree(t *testing.T) {
 	l.Size-- // which only lacks its tiles
 	if err := checkTilesOf(l, strings.Repeat("0", 64), t.TempDir()); err == nil || strings.Contains(err.Error(), "has no tiles") {
 		t.Error(err)
+	}
+}
+
+// Property: no more than the first modules of a large set are hashed ahead.
+func TestModulesAheadAtTheLimit(t *testing.T) {
+	for _, n := range []int{maxAheadModules, maxAheadModules + 1} {
+		set := make([]gomod.Module, n)
+		for i := range set {
+			set[i].LocalDir = "nowhere"
+		}
+		a := (&reader{hasher: modhash.New(modhash.Options{})}).hashAhead(t.Context(), set, maxAhead)
+		if last := a.at(n - 1); len(a.of) != maxAheadModules || (last == &a.of[maxAheadModules-1]) != (n == maxAheadModules) {
+			t.Errorf("%d of %d are hashed ahead", len(a.of), n)
+		}
+		a.close()
 	}
 }

@@ -41,8 +41,7 @@ type judgement struct {
 }
 
 // check gives the module exactly one verdict. Its error is for ctx alone: a
-// module that can't be read gets a verdict that says so. e is
-// its content.
+// module that can't be read gets a verdict that says so. e is its content.
 func (c *moduleCheck) check(ctx context.Context, m gomod.Module, e *early) (judged, error) {
 	r := judged{ModuleReport: ModuleReport{Path: m.Path, Version: m.Version, GoModOnly: m.GoModOnly}}
 	j := &judgement{moduleCheck: c, m: m, v: module.Version{Path: m.Path, Version: m.Version}, report: &r.ModuleReport}

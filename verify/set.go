@@ -50,7 +50,7 @@ func CheckCarried(ctx context.Context, r Request, b *bundles.Bundle, dir string)
 		m.Required.Path, m.Required.Version = d.Path, d.Version
 		e.project.Modules = append(e.project.Modules, m)
 	}
-	out, err := r.judge(ctx, e, b)
+	out, err := r.judge(ctx, e, b, r.newReader(e))
 	if err != nil {
 		return nil, err
 	}

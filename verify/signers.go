@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
-
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/policy"
@@ -134,18 +132,17 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		r.refuse(NotAllowed, "signed with a certificate, and the policy names no identity")
 		return
 	case c.Certificate != nil:
-		// nor is a certificate that does not even say that it is of somebody else
-		summary, err := certificate.SummarizeCertificate(c.Certificate)
-		if err != nil {
+		if r.by, err = policy.Claimed(c.Certificate); err != nil {
 			r.hint = ""
-			r.refuse(Invalid, "its certificate names nobody: %.300q", err.Error())
+			r.refuse(Invalid, "%v", err)
 			return
 		}
-		if by := (policy.Principal{Certificate: &summary}); len(s.policy.Names(by)) == 0 {
-			r.signer = by.String()
-			r.refuse(NotAllowed, "signed by %s (not verified), whom the policy does not name", r.signer)
-			return
-		}
+	}
+	names := s.policy.Names(r.by)
+	if len(names) == 0 { // of a certificate alone; the keys that are known are named
+		r.signer = r.by.String()
+		r.refuse(NotAllowed, "signed by %s (not verified), whom the policy does not name", r.signer)
+		return
 	}
 	// the ordinary inclusion proof, out of the multiproof
 	if e.Inclusion, err = ref.log.proven.Inclusion(ref.entry.Index); err != nil {
@@ -158,15 +155,5 @@ func (s *signerCheck) judge(ref entryRef, r *signerResult) {
 		r.refuse(Invalid, "%v", err)
 		return
 	}
-	r.time = signed.Time
-	if c.Certificate != nil {
-		r.by = policy.Principal{Certificate: signed.Certificate}
-	}
-	names := s.policy.Names(r.by)
-	if len(names) == 0 {
-		r.signer = r.by.String()
-		r.refuse(NotAllowed, "signed by %s, whom the policy does not name", r.signer)
-		return
-	}
-	r.signer, r.status, r.hint = names[0], Verified, ""
+	r.time, r.signer, r.status, r.hint = signed.Time, names[0], Verified, ""
 }

@@ -12,7 +12,8 @@
 //     and whether it extends what was seen of it before (state.go);
 //  5. an entry at a time: what it says, who signed it and when (entries.go);
 //  6. a module at a time: hash what the build would read, compare it with the
-//     evidence, apply the policy (modules.go, decide.go);
+//     evidence, apply the policy (modules.go, decide.go). The hashing begins while the
+//     bundle is opened (contents.go);
 //  7. the report: every module of the set has exactly one verdict (report.go).
 //
 // Neither this package nor any of modseal's packages that it reaches opens a
@@ -133,12 +134,7 @@ func Check(ctx context.Context, r Request) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.prove(b)
-	if err != nil {
-		return nil, err
-	}
-	in.ahead.stop()
-	return r.judgeBy(ctx, e, p, in)
+	return r.judge(ctx, e, b, in)
 }
 
 // something demands that there is something to verify, and of each thing what it
@@ -161,12 +157,13 @@ func (r *Request) something(e *enclave) error {
 }
 
 // judge runs the steps that come after the bundle was opened.
-func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle) (*Report, error) {
+func (r *Request) judge(ctx context.Context, e *enclave, b *bundles.Bundle, in *reader) (*Report, error) {
 	p, err := r.prove(b)
 	if err != nil {
 		return nil, err
 	}
-	return r.judgeBy(ctx, e, p, r.newReader(e))
+	in.ahead.stop()
+	return r.judgeBy(ctx, e, p, in)
 }
 
 // judgeBy judges by a bundle whose logs are proven.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,10 +53,18 @@ func (a reply) send(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, a.after)
 }
 
-// instead serves what an honest server does, but for paths with this in them.
-func instead(honest http.Handler, path string, a reply) http.Handler {
+// instead serves what an honest server does, but for paths with this in them, which must
+// be asked for.
+func (w *costWorld) instead(honest http.Handler, path string, a reply) http.Handler {
+	var asked atomic.Bool
+	w.Cleanup(func() {
+		if !asked.Load() {
+			w.Errorf("nobody asked for %q", path)
+		}
+	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, path) {
+			asked.Store(true)
 			a.send(w)
 			return
 		}
@@ -89,7 +98,7 @@ func artifactsOf(n, entries int, path string, a reply, says string) hostileInput
 			}
 		}
 		w.file("rekor.pub", string(log.Shard().PublicPEM()))
-		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", w.serve(instead(log, path, a)),
+		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", w.serve(w.instead(log, path, a)),
 			"--rekor-public-key", w.path("rekor.pub"), "--key", w.path("seal.pub")}, artifacts(n)...)
 	}, 2, says}
 }
@@ -108,7 +117,7 @@ func moduleOf(path string, a func(db *testlog.SumDB) reply, says string) hostile
 		db := testlog.NewSumDB("sum.example.com")
 		sum := "h1:" + strings.Repeat("A", 43) + "="
 		db.Add(module.Version{Path: hostileModule, Version: "v0.0.0"}, sum, sum)
-		w.env = append(w.env, "GOPROXY=direct", "GOSUMDB="+db.Key()+" "+w.serve(instead(db, path, a(db))))
+		w.env = append(w.env, "GOPROXY=direct", "GOSUMDB="+db.Key()+" "+w.serve(w.instead(db, path, a(db))))
 		return []string{"snapshot", "-q", "--no-seal", "--no-download", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", "off", w.path("app")}
 	}, 2, says}
 }
@@ -119,7 +128,7 @@ func attestOf(server, path string, a reply, says string) hostileInput {
 		log, ca, tsa := testlog.NewRekor("rekor.example.com"), testlog.NewCA("fulcio"), testlog.NewTSA("tsa")
 		w.file("root.json", string(testlog.Sigstore{Rekor: []*testlog.Rekor{log}, Fulcio: []*testlog.CA{ca}, TSA: []*testlog.TSA{tsa}}.TrustedRoot()))
 		url := map[string]http.Handler{"rekor": log, "fulcio": &testlog.Fulcio{CA: ca}, "tsa": tsa}
-		url[server] = instead(url[server], path, a)
+		url[server] = w.instead(url[server], path, a)
 		args := []string{"attest", "-q", "-o", w.path("out"), "--rekor-url", w.serve(url["rekor"]), "--trusted-root", w.path("root.json"), w.cached(), "--timestamp-server-url", w.serve(url["tsa"])}
 		if server != "fulcio" {
 			return append(args, "--key", w.path("seal.key"))
@@ -138,7 +147,7 @@ func proofsOf(a reply, says string) hostileInput {
 			log.Add(alice.Body([32]byte{31: byte(i + 1)}))
 		}
 		w.file("rekor.pub", string(log.Shard().PublicPEM()))
-		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", w.serve(instead(log, "log/proof", a)),
+		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", w.serve(w.instead(log, "log/proof", a)),
 			"--rekor-public-key", w.path("rekor.pub"), "--key", w.path("seal.pub")}, artifacts(64)...)
 	}, 2, says}
 }
@@ -150,7 +159,7 @@ func tilesOf(path string, a func(p *publisher) reply, exit int, says string) hos
 		p := newPublisher()
 		text := p.attestations(w.T, [32]byte{31: 1}, 600, p.ownStamps(1))
 		return append([]string{"snapshot", "-q", "--no-seal", "-o", w.path("out.modseal"), "--cache", "off", "--rekor-url", "off", "--trusted-root", w.file("root.json", p.root()), "--attestations", w.file("a.jsonl", text),
-			"--rekor-tiles", w.serve(instead(&testlog.RekorTiles{Log: p.log}, path, a(p))), "--certificate-identity", "nobody@example.com", "--certificate-oidc-issuer", "https://issuer.example"}, artifacts(1)...)
+			"--rekor-tiles", w.serve(w.instead(&testlog.RekorTiles{Log: p.log}, path, a(p))), "--certificate-identity", "nobody@example.com", "--certificate-oidc-issuer", "https://issuer.example"}, artifacts(1)...)
 	}, exit, says}
 }
 
@@ -158,12 +167,13 @@ func tilesOf(path string, a func(p *publisher) reply, exit int, says string) hos
 func attestV2Of(a reply, says string) hostileInput {
 	return hostileInput{func(w *costWorld) []string {
 		p := newPublisher()
-		return []string{"attest", "-q", "-o", w.path("out"), "--rekor-version=2", "--rekor-url", w.serve(instead(p.log, "log/entries", a)), "--trusted-root", w.file("root.json", p.root()),
+		return []string{"attest", "-q", "-o", w.path("out"), "--rekor-version=2", "--rekor-url", w.serve(w.instead(p.log, "log/entries", a)), "--trusted-root", w.file("root.json", p.root()),
 			w.cached(), "--timestamp-server-url", w.serve(p.tsa), "--key", w.path("seal.key")}
 	}, 2, says}
 }
 
-// mirrorOf is a fetch of a chain of so many roots, from a mirror that gives this answer.
+// mirrorOf is a fetch of a chain of so many roots, from a mirror that gives this answer, or
+// of "" only honest ones.
 func mirrorOf(roots int, path string, a reply, exit int, says string) hostileInput {
 	return hostileInput{func(w *costWorld) []string {
 		roles := testtuf.Roles{Root: []string{"a"}, Threshold: 1, Timestamp: "t", Snapshot: "s", Targets: "g", Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
@@ -172,14 +182,17 @@ func mirrorOf(roots int, path string, a reply, exit int, says string) hostileInp
 			r.Rotate(roles, "a")
 		}
 		r.Publish(testtuf.State{Target: testlog.TrustedRoot(testlog.TrustedLog{Shard: testlog.NewRekor("a").Shard()})})
-		files := http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		var mirror http.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			if data, ok := r.Files[strings.TrimPrefix(q.URL.Path, "/")]; ok {
 				_, _ = w.Write(data)
 				return
 			}
 			http.NotFound(w, q)
 		})
-		return []string{"trust", "fetch", "-q", "-o", w.path("trust"), "--tuf-mirror", w.serve(instead(files, path, a)), "--tuf-root", w.file("root.json", string(r.RootFile(1)))}
+		if path != "" {
+			mirror = w.instead(mirror, path, a)
+		}
+		return []string{"trust", "fetch", "-q", "-o", w.path("trust"), "--tuf-mirror", w.serve(mirror), "--tuf-root", w.file("root.json", string(r.RootFile(1)))}
 	}, exit, says}
 }
 
@@ -248,7 +261,7 @@ func TestCostOfHostileServers(t *testing.T) {
 		"attest and large keys":   attestOf("tsa", "", reply{string(newPublisher().hugeStamps(1, 80_000)(nil)[0]), same(""), 1, "", http.Header{"X-Status": {"201"}}}, "RSA key of more than 8192 bits"),
 		"attest and headers":      attestOf("tsa", "", reply{"", same(""), 1, "", manyHeaders(mib)}, "server response headers exceeded"),
 
-		"mirror of roots":  mirrorOf(300, "nothing", zeros, 1, "more than 256"),
+		"mirror of roots":  mirrorOf(300, "", reply{}, 1, "more than 256"),
 		"mirror of zeros":  mirrorOf(1, "timestamp", zeros, 2, "answer over the limit"),
 		"mirror of nested": mirrorOf(1, "targets", list("", "[", "", 4*mib), 1, "targets.json"),
 	}

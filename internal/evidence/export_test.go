@@ -34,3 +34,8 @@ func WithCertificate(stamp []byte, c *x509.Certificate) ([]byte, error) {
 	}
 	return r.with(c)
 }
+
+const MaxVerdicts = maxVerdicts
+
+// Verdicts is how many an authority of NewBoundedAuthority keeps.
+func Verdicts(a root.TimestampingAuthority) int { return len(a.(*boundedAuthority).verdicts) }

@@ -67,8 +67,10 @@ func TestCostlyStamps(t *testing.T) {
 			t.Errorf("a time stamp cut at %d is taken", i)
 		}
 	}
-	if err := evidence.CheckStamp(make([]byte, evidence.MaxStamp+1)); !errors.Is(err, limit.ErrExceeded) {
-		t.Error(err)
+	for over, want := range []bool{false, true} {
+		if err := evidence.CheckStamp(make([]byte, evidence.MaxStamp+over)); errors.Is(err, limit.ErrExceeded) != want {
+			t.Errorf("%d bytes over the limit: %v", over, err)
+		}
 	}
 }
 
@@ -147,6 +149,24 @@ func TestStampOfNobody(t *testing.T) {
 	stamp := s.tsa.Stamp([]byte("signature"), stamped())
 	if err := evidence.VerifyStamp(stamp, []byte("signature"), root.TrustedMaterialCollection{}); err == nil || !strings.Contains(err.Error(), "no timestamp authority") {
 		t.Error(err)
+	}
+}
+
+// Property: so many verdicts are kept, and no more.
+func TestVerdictsAtTheLimit(t *testing.T) {
+	s := newSite(t)
+	one := &root.SigstoreTimestampingAuthority{Root: s.tsa.Root, Leaf: s.tsa.Leaf}
+	a := evidence.NewBoundedAuthority(one, one)
+	for i := range evidence.MaxVerdicts {
+		if _, err := a.Verify([]byte{byte(i), byte(i >> 8)}, nil); err == nil {
+			t.Fatal("junk verifies")
+		}
+	}
+	if n := evidence.Verdicts(a); n != evidence.MaxVerdicts {
+		t.Errorf("%d verdicts are kept, want %d", n, evidence.MaxVerdicts)
+	}
+	if _, err := a.Verify([]byte("one more"), nil); err == nil || evidence.Verdicts(a) != 1 {
+		t.Errorf("%v, and %d verdicts are kept", err, evidence.Verdicts(a))
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -16,6 +17,16 @@ import (
 type Principal struct {
 	Key         *keys.Public
 	Certificate *certificate.Summary
+}
+
+// Claimed is who a certificate says that its holder is. Only verification tells whether that
+// is so.
+func Claimed(c *x509.Certificate) (Principal, error) {
+	s, err := certificate.SummarizeCertificate(c)
+	if err != nil {
+		return Principal{}, fmt.Errorf("its certificate names nobody: %.300q", err.Error())
+	}
+	return Principal{Certificate: &s}, nil
 }
 
 // id is equal for what counts as one signer: one key, or one subject of one

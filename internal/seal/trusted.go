@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
-
 	"github.com/modseal/modseal/bundles"
 	"github.com/modseal/modseal/internal/evidence"
 	"github.com/modseal/modseal/internal/keys"
@@ -116,12 +114,11 @@ func (t Trusted) verifyEntry(v *evidence.Verifier, p *evidence.Published, payloa
 	if p.Claim.Certificate == nil || p.Claim.Statement != nil || !p.Proven {
 		return who, logged, errors.New("its log entry is not of a signature with a certificate, or has no inclusion proof")
 	}
-	// who is nobody's sealer by his own certificate is not worth a verification
-	summary, err := certificate.SummarizeCertificate(p.Claim.Certificate)
+	claimed, err := policy.Claimed(p.Claim.Certificate)
 	if err != nil {
-		return who, logged, fmt.Errorf("%.300q", err.Error())
+		return who, logged, err
 	}
-	if claimed := (policy.Principal{Certificate: &summary}); len(t.Rule.Names(claimed)) == 0 {
+	if len(t.Rule.Names(claimed)) == 0 { // not worth a verification
 		return who, logged, fmt.Errorf("it is by %s (not verified), who is not trusted to seal", claimed)
 	}
 	open := t.Trust.OpenRekorV1
@@ -135,11 +132,7 @@ func (t Trusted) verifyEntry(v *evidence.Verifier, p *evidence.Published, payloa
 	if err != nil {
 		return who, logged, fmt.Errorf("%.300q", err.Error())
 	}
-	who = policy.Principal{Certificate: signed.Certificate}
-	if len(t.Rule.Names(who)) == 0 {
-		return policy.Principal{}, logged, fmt.Errorf("it is by %s, who is not trusted to seal", who)
-	}
-	return who, signed.Time, nil
+	return claimed, signed.Time, nil
 }
 
 // By is the trust in one key alone.
